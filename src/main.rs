@@ -1,0 +1,2 @@
+//! sessiongate
+fn main() {}
