@@ -1,1 +1,9 @@
-//! sessiongate
+//! sessiongate answers one question for every message a business wants to send: may it go out freely right now
+//! (the customer's session window is open), or does it need a template?
+//!
+//! `core` holds the rules, `shard::engine` the state machine that applies them, `wire` the formats, `io` the
+//! adapters of the `ports`, and `app` puts them together.
+
+pub mod core;
+pub mod ports;
+pub mod shard;

@@ -1,0 +1,147 @@
+//! Identifiers as types, so that a business is never taken for a customer.
+
+use compact_str::CompactString;
+use std::fmt;
+
+macro_rules! text_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub struct $name(CompactString);
+
+        impl $name {
+            /// Takes the text as it is; decoders check it first.
+            pub fn new(text: impl AsRef<str>) -> $name {
+                $name(CompactString::new(text))
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+text_id!(
+    /// A messaging channel: `whatsapp`, `messenger`, ...
+    Channel
+);
+text_id!(
+    /// The business's own address: for WhatsApp the phone number id, never the account.
+    BusinessId
+);
+text_id!(
+    /// The customer's address: for WhatsApp a wa_id (digits), a BSUID (`US.1349...`) or a group id.
+    CustomerId
+);
+text_id!(
+    /// The idempotency key of an intent, unique for a business.
+    IntentId
+);
+text_id!(
+    /// The provider's id of a customer's message (wamid...).
+    MessageId
+);
+text_id!(
+    /// Kafka's id of a topic: another one after the topic was deleted and made anew.
+    TopicId
+);
+
+/// What a window belongs to: `channel:business:customer`. Channel and business hold no colon, so it reads back.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct WindowKey(CompactString);
+
+impl WindowKey {
+    /// The key of one customer's window with one business.
+    pub fn new(channel: &Channel, business: &BusinessId, customer: &CustomerId) -> WindowKey {
+        let (channel, business, customer) = (channel.as_str(), business.as_str(), customer.as_str());
+        let mut text = CompactString::with_capacity(channel.len() + business.len() + customer.len() + 2);
+        text.push_str(channel);
+        text.push(':');
+        text.push_str(business);
+        text.push(':');
+        text.push_str(customer);
+        WindowKey(text)
+    }
+
+    /// Reads `channel:business:customer` back.
+    pub fn parse(text: &str) -> Option<WindowKey> {
+        let mut parts = text.splitn(3, ':');
+        let whole = parts.all(|part| !part.is_empty()) && text.splitn(3, ':').count() == 3;
+        whole.then(|| WindowKey(CompactString::new(text)))
+    }
+
+    /// `channel:business:customer`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The channel in front.
+    pub fn channel(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for WindowKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A partition's number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Partition(pub i32);
+
+/// An offset in a partition.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Offset(pub i64);
+
+impl Offset {
+    /// The offset after this one.
+    pub fn next(self) -> Offset {
+        Offset(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Partition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Where a record lies within its topic.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Position {
+    /// The partition.
+    pub partition: Partition,
+    /// The offset in it.
+    pub offset: Offset,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_key_reads_back_even_when_the_customer_holds_a_colon() {
+        let key = WindowKey::new(&Channel::new("whatsapp"), &BusinessId::new("106"), &CustomerId::new("a:b"));
+        assert_eq!(WindowKey::parse("whatsapp:106:a:b"), Some(key.clone()));
+        assert_eq!(key.channel(), "whatsapp");
+        for bad in ["", "whatsapp", "whatsapp:106", "whatsapp::5511", ":106:5511", "whatsapp:106:"] {
+            assert_eq!(WindowKey::parse(bad), None, "{bad}");
+        }
+    }
+}

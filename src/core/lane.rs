@@ -1,0 +1,1 @@
+//! The intents of one partition, in order, waiting for their verdicts.

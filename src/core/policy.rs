@@ -1,0 +1,223 @@
+//! What opens a window, per channel: the table of the domain as data.
+
+use super::ids::Channel;
+use super::inbound::InboundEvent;
+use super::time::{Span, Timestamp};
+use super::window::WindowRules;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One kind of event and what it does by default.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EventKind {
+    /// Its name, as in the canonical `type`.
+    pub name: &'static str,
+    /// Whether it opens (or refreshes) a window unless configured otherwise.
+    pub opens: bool,
+}
+
+/// A kind that nobody has heard of.
+pub const UNKNOWN_KIND: &str = "unknown";
+
+/// Every kind of event, one row each. Only what the customer does opens a window, and nothing that a business does.
+pub const EVENT_KINDS: &[EventKind] = &[
+    opens("text"),
+    opens("image"),
+    opens("audio"),
+    opens("voice"),
+    opens("video"),
+    opens("document"),
+    opens("sticker"),
+    opens("location"),
+    opens("contacts"),
+    opens("order"),
+    opens("button"),
+    opens("interactive"),
+    opens("list_reply"),
+    opens("button_reply"),
+    opens("nfm_reply"),
+    opens("call_permission_reply"),
+    opens("request_welcome"),
+    opens("reaction"),
+    ignored("reaction_removed"),
+    // The customer did write, only in a form that the provider's API does not show.
+    opens("unsupported"),
+    ignored("edit"),
+    ignored("revoke"),
+    ignored("system"),
+    // User-initiated, answered or not.
+    opens("call"),
+    // A business's call that the customer accepted.
+    opens("call_accepted"),
+    ignored("call_ringing"),
+    ignored("call_rejected"),
+    ignored("call_terminate"),
+    ignored("status"),
+    ignored("echo"),
+    ignored("history"),
+    ignored("user_preferences"),
+    ignored("template"),
+    ignored("error"),
+    // Like `unsupported`: a customer wrote something that is newer than this table.
+    opens(UNKNOWN_KIND),
+];
+
+const fn opens(name: &'static str) -> EventKind {
+    EventKind { name, opens: true }
+}
+
+const fn ignored(name: &'static str) -> EventKind {
+    EventKind { name, opens: false }
+}
+
+/// The rules of one channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelPolicy {
+    /// Length and guard.
+    pub window: WindowRules,
+    /// The kinds that open; every other kind is read and opens nothing.
+    opening: BTreeSet<String>,
+}
+
+impl ChannelPolicy {
+    /// The default table with that length and guard.
+    pub fn new(window: WindowRules) -> ChannelPolicy {
+        let opening = EVENT_KINDS.iter().filter(|kind| kind.opens).map(|kind| kind.name.to_owned());
+        ChannelPolicy { window, opening: opening.collect() }
+    }
+
+    /// Switches one kind.
+    pub fn set_opens(&mut self, kind: &str, opens: bool) {
+        if opens {
+            self.opening.insert(kind.to_owned());
+        } else {
+            self.opening.remove(kind);
+        }
+    }
+
+    /// Whether an event of that kind opens a window here.
+    pub fn opens(&self, kind: &str) -> bool {
+        self.opening.contains(kind) || (!is_known(kind) && self.opening.contains(UNKNOWN_KIND))
+    }
+}
+
+/// Whether the table has a row for that kind.
+pub fn is_known(kind: &str) -> bool {
+    EVENT_KINDS.iter().any(|known| known.name == kind)
+}
+
+/// The rules of all configured channels.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Policy {
+    channels: BTreeMap<String, ChannelPolicy>,
+}
+
+/// A timestamp further ahead of its record than this is not believed.
+pub const FUTURE_TOLERANCE: Span = Span::from_secs(5);
+
+/// What an inbound event does to the windows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// It opens or refreshes them at that time.
+    Opens {
+        /// When the customer acted, as far as it is believed.
+        at: Timestamp,
+        /// Whether the event's own time lay in the future and was brought back to the record's.
+        clamped: bool,
+    },
+    /// It opens nothing by its kind.
+    Nothing,
+    /// It would have opened a window that has ended since.
+    Late,
+}
+
+impl Policy {
+    /// The policy of those channels.
+    pub fn new(channels: impl IntoIterator<Item = (Channel, ChannelPolicy)>) -> Policy {
+        Policy { channels: channels.into_iter().map(|(name, policy)| (name.as_str().to_owned(), policy)).collect() }
+    }
+
+    /// A channel's rules, if it is configured.
+    pub fn channel(&self, name: &str) -> Option<&ChannelPolicy> {
+        self.channels.get(name)
+    }
+
+    /// The longest window of all channels.
+    pub fn longest(&self) -> Span {
+        self.channels.values().map(|channel| channel.window.length).max().unwrap_or(Span::ZERO)
+    }
+
+    /// What an event does, given its record's timestamp.
+    ///
+    /// A time in the future is brought back to the record's, never to `now`: a replay must give the same.
+    pub fn effect(&self, event: &InboundEvent, recorded_at: Timestamp, now: Timestamp) -> Effect {
+        let Some(channel) = self.channel(event.channel.as_str()) else { return Effect::Nothing };
+        if !channel.opens(&event.kind) {
+            return Effect::Nothing;
+        }
+        let clamped = event.occurred_at > recorded_at + FUTURE_TOLERANCE;
+        let at = if clamped { recorded_at } else { event.occurred_at };
+        if at + channel.window.length <= now { Effect::Late } else { Effect::Opens { at, clamped } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::{BusinessId, CustomerId, MessageId};
+
+    const RULES: WindowRules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
+
+    fn policy() -> Policy {
+        Policy::new([(Channel::new("whatsapp"), ChannelPolicy::new(RULES))])
+    }
+
+    fn event(kind: &str, occurred_at_ms: i64) -> InboundEvent {
+        InboundEvent {
+            message_id: MessageId::new("wamid.1"),
+            channel: Channel::new("whatsapp"),
+            business_id: BusinessId::new("106"),
+            customer_id: CustomerId::new("5511"),
+            customer_aliases: vec![],
+            kind: kind.into(),
+            occurred_at: Timestamp::from_millis(occurred_at_ms),
+        }
+    }
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_millis(ms)
+    }
+
+    #[test]
+    fn what_a_business_does_opens_nothing() {
+        for kind in ["status", "echo", "history", "template", "call_terminate", "system"] {
+            assert_eq!(policy().effect(&event(kind, 0), at(0), at(0)), Effect::Nothing, "{kind}");
+        }
+    }
+
+    #[test]
+    fn time_decides_between_opening_late_and_clamped() {
+        let day = 86_400_000;
+        let opens = |ms, clamped| Effect::Opens { at: at(ms), clamped };
+        let table = [
+            (0, 0, 0, opens(0, false), "at once"),
+            (0, day - 1, day - 1, opens(0, false), "a retried webhook a millisecond before the end"),
+            (0, day, day, Effect::Late, "at exactly 24 h"),
+            (5_000, 0, 0, opens(5_000, false), "5 s ahead of the record is tolerated"),
+            (5_001, 0, 0, opens(0, true), "further ahead is brought back to the record's time"),
+            (5_001, 0, day, Effect::Late, "and judged by that time"),
+        ];
+        for (occurred, recorded, now, effect, what) in table {
+            assert_eq!(policy().effect(&event("text", occurred), at(recorded), at(now)), effect, "{what}");
+        }
+    }
+
+    #[test]
+    fn switches_change_a_kind_and_unknown_kinds_go_by_their_own_row() {
+        let mut channel = ChannelPolicy::new(RULES);
+        assert!(channel.opens("reaction") && channel.opens("hologram") && !channel.opens("edit"));
+        channel.set_opens("reaction", false);
+        channel.set_opens(UNKNOWN_KIND, false);
+        channel.set_opens("edit", true);
+        assert!(!channel.opens("reaction") && !channel.opens("hologram") && channel.opens("edit"));
+    }
+}

@@ -1,0 +1,69 @@
+//! The answer to an intent.
+
+use super::window::Window;
+
+/// May it be sent freely?
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// The window is open: anything may be sent.
+    SessionSend {
+        /// The open window.
+        window: Window,
+    },
+    /// Only a template may be sent.
+    TemplateRequired {
+        /// Why.
+        reason: TemplateReason,
+        /// What the answer rests on.
+        basis: Basis,
+        /// What is known of the window.
+        window: Option<Window>,
+    },
+}
+
+/// Why a template is required.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TemplateReason {
+    /// No window is open.
+    NoOpenWindow,
+    /// The window ends within the guard: too late to become a send.
+    WindowClosing,
+    /// The provider refused a send in what looked like an open window.
+    ProviderRefused,
+    /// The intent came with a template and no message.
+    TemplateRequested,
+}
+
+impl TemplateReason {
+    /// The stable code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TemplateReason::NoOpenWindow => "no_open_window",
+            TemplateReason::WindowClosing => "window_closing",
+            TemplateReason::ProviderRefused => "provider_refused",
+            TemplateReason::TemplateRequested => "template_requested",
+        }
+    }
+}
+
+/// What a `template-required` rests on.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Basis {
+    /// Nothing that lay in the log when the intent was read could change it.
+    Complete,
+    /// The proof did not come within `max_wait`.
+    Timeout,
+    /// The provider's word, not the log's.
+    Advisory,
+}
+
+impl Basis {
+    /// The stable code.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Basis::Complete => "complete",
+            Basis::Timeout => "timeout",
+            Basis::Advisory => "advisory",
+        }
+    }
+}

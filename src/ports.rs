@@ -1,0 +1,288 @@
+//! What a shard needs from the world: the log (Kafka), the store of windows (Redis), and a clock.
+//!
+//! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
+
+use crate::core::frontier::{Ends, Frontier, Stored, Topology};
+use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::record::{Record, StreamPartition};
+use crate::core::time::{Now, Span, Timestamp};
+use crate::core::window::Window;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Reads both clocks.
+pub trait Clock {
+    /// The time.
+    fn now(&self) -> Now;
+}
+
+/// What to read at one instant.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ReadRequest {
+    /// Frontiers of these inbound partitions.
+    pub frontiers: Vec<Partition>,
+    /// Windows under these keys.
+    pub windows: Vec<WindowKey>,
+}
+
+/// What was read at one instant, in the order of the request.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snapshot {
+    /// The frontiers.
+    pub frontiers: Vec<Stored<Frontier>>,
+    /// The windows.
+    pub windows: Vec<Stored<Window>>,
+    /// The store's own clock, read in the same round trip: keys expire by it.
+    pub clock: Timestamp,
+}
+
+/// A window to be merged, with the length that says when it ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WindowWrite {
+    /// Where it is kept.
+    pub key: WindowKey,
+    /// What it should be at least.
+    pub window: Window,
+    /// The length of its channel's windows.
+    pub length: Span,
+}
+
+/// Merges the windows of the records [from, to) of a partition and advances its frontier, both or neither.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MergeCall {
+    /// The inbound partition.
+    pub partition: Partition,
+    /// The first offset: the call is refused unless the stored frontier has reached it.
+    pub from: Offset,
+    /// The frontier afterwards (or the stored one, if that is further).
+    pub to: Offset,
+    /// The topic that must be the stored frontier's.
+    pub topic_id: crate::core::ids::TopicId,
+    /// The windows of these records.
+    pub windows: Vec<WindowWrite>,
+}
+
+/// What became of a merge.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MergeOutcome {
+    /// Windows and frontier are in the store.
+    Merged,
+    /// The stored frontier is missing, of another topic, or short of the range: nothing was changed.
+    Refused,
+}
+
+/// Sets a frontier, if what is stored is still what was seen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FrontierStart {
+    /// The inbound partition.
+    pub partition: Partition,
+    /// What was read there.
+    pub seen: Stored<Frontier>,
+    /// What should be there.
+    pub frontier: Frontier,
+}
+
+/// The store of windows and frontiers. Every write may be made again: it changes nothing the second time.
+pub trait WindowStore {
+    /// Reads frontiers, windows and the store's clock in one round trip, frontiers and windows at one instant.
+    fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError>;
+
+    /// Performs merges in order, in one round trip. After a refusal, later calls of that partition are refused too.
+    fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError>;
+
+    /// Sets frontiers where the stored value is still the one seen; false where it is not.
+    fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError>;
+}
+
+/// Why a store did not answer.
+#[derive(thiserror::Error, Debug)]
+pub enum StoreError {
+    /// No answer, a lost connection, or a time-out: the outcome is unknown, waiting may help.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The store refuses writes (out of memory, a read-only replica): waiting may help once someone acts.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// A change of what this shard is assigned.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Assignment {
+    /// These partitions are ours from now on.
+    Assigned(Vec<StreamPartition>),
+    /// They all go elsewhere; until they are released nobody else gets them.
+    Revoked,
+    /// They went elsewhere already: nothing of ours may be committed.
+    Lost,
+}
+
+/// A record with the epoch of the cursor that fetched it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fetched {
+    /// The epoch given with the last `assign` or `seek` of its partition.
+    pub epoch: u32,
+    /// The record.
+    pub record: Record,
+}
+
+/// A cursor's report that it is at the end (the last stable offset) of its partition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReachedEnd {
+    /// The epoch of the cursor.
+    pub epoch: u32,
+    /// The partition.
+    pub partition: StreamPartition,
+    /// Everything below was delivered, or is nothing that is ever delivered (markers, aborted records).
+    pub offset: Offset,
+}
+
+/// A cursor that stands where the log no longer (or not yet) is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OutOfRange {
+    /// The epoch of the cursor.
+    pub epoch: u32,
+    /// The partition.
+    pub partition: StreamPartition,
+}
+
+/// How much a poll may take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PollRequest {
+    /// How long to wait when there is nothing.
+    pub wait: Duration,
+    /// At most so many inbound records; they are taken first.
+    pub max_inbound: usize,
+    /// At most so many intents.
+    pub max_intents: usize,
+}
+
+/// What a poll brought. Records of one partition are in offset order, inbound before intents.
+#[derive(Clone, Debug, Default)]
+pub struct Polled {
+    /// A change of the assignment. It is answered (`assign`, `release`) before the next poll.
+    pub assignment: Option<Assignment>,
+    /// Records.
+    pub records: Vec<Fetched>,
+    /// Partitions whose end was reached after those records.
+    pub ends: Vec<ReachedEnd>,
+    /// Cursors to be placed anew.
+    pub out_of_range: Vec<OutOfRange>,
+    /// The inbound topic, when it is not as it was at the last poll.
+    pub topology: Option<Arc<Topology>>,
+}
+
+/// Where a partition's log, its committed offset and its history lie.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Located {
+    /// The partition.
+    pub partition: StreamPartition,
+    /// The group's committed offset.
+    pub committed: Option<Offset>,
+    /// The first offset that is still there.
+    pub low: Offset,
+    /// The high watermark, observed before `history`.
+    pub high: Offset,
+    /// Inbound only: the first offset whose record is not older than the asked time; `high` if there is none.
+    pub history: Offset,
+    /// Inbound only: the timestamp of the record at `history`, when that is also the first that is still there and earlier
+    /// ones were deleted.
+    pub truncated_at: Option<Timestamp>,
+}
+
+/// All that is needed to place cursors.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Location {
+    /// The inbound topic.
+    pub topology: Arc<Topology>,
+    /// Whether the group has a committed offset for any partition of either topic.
+    pub group_has_offsets: bool,
+    /// The partitions asked for, in order.
+    pub partitions: Vec<Located>,
+}
+
+/// Where a cursor goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CursorStart {
+    /// The partition.
+    pub partition: StreamPartition,
+    /// The next offset to be fetched.
+    pub offset: Offset,
+    /// What its records carry from now on.
+    pub epoch: u32,
+}
+
+/// What became of a commit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CommitOutcome {
+    /// Outputs and offsets are visible together.
+    Committed,
+    /// Nothing of it is visible, and nothing ever will be.
+    Aborted(String),
+}
+
+/// A record to be written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OutputRecord {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The key; partitions are chosen by it (murmur2).
+    pub key: Option<bytes::Bytes>,
+    /// The value.
+    pub value: Option<bytes::Bytes>,
+    /// The headers.
+    pub headers: Vec<crate::core::record::Header>,
+    /// The record's timestamp; the present when absent.
+    pub timestamp: Option<Timestamp>,
+}
+
+/// The log: two streams in, outputs and offsets out in one transaction.
+pub trait Log {
+    /// Takes what is there, waiting for the first of it at most as long as asked. Also keeps the group membership
+    /// alive: call it (with room for nothing) while waiting for something else.
+    fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError>;
+
+    /// Reads committed offsets, bounds, and where the history after `since` begins.
+    fn locate(&mut self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError>;
+
+    /// Answers an assignment: fetching starts at these offsets.
+    fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError>;
+
+    /// Moves cursors; what was fetched before is discarded.
+    fn seek(&mut self, starts: &[CursorStart]) -> Result<(), LogError>;
+
+    /// Answers a revocation: nothing is fetched any more.
+    fn release(&mut self) -> Result<(), LogError>;
+
+    /// Stops fetching these partitions (and no others).
+    fn set_paused(&mut self, paused: &[StreamPartition]) -> Result<(), LogError>;
+
+    /// Asks for the high watermarks of these inbound partitions; `take_ends` waits for the answer.
+    fn request_ends(&mut self, partitions: &[Partition]) -> Result<(), LogError>;
+
+    /// The answer to `request_ends`.
+    fn take_ends(&mut self) -> Result<Ends, LogError>;
+
+    /// Writes into the open transaction, which is begun when there is none.
+    fn produce(&mut self, outputs: Vec<OutputRecord>) -> Result<(), LogError>;
+
+    /// Adds the offsets to the open transaction (begun when there is none) and commits it.
+    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError>;
+
+    /// Gives the open transaction up, if there is one.
+    fn abort(&mut self) -> Result<(), LogError>;
+}
+
+/// Why a log did not answer.
+#[derive(thiserror::Error, Debug)]
+pub enum LogError {
+    /// No answer for now: the call may be made again.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The open transaction cannot be committed any more: it must be given up.
+    #[error("{0}")]
+    MustAbort(String),
+    /// This client is of no more use (fenced by another with its id, or broken): start a new one.
+    #[error("{0}")]
+    Fatal(String),
+}

@@ -1,0 +1,3 @@
+//! One shard: a thread with its own consumer, transactional producer and store connection.
+
+pub mod engine;
