@@ -7,3 +7,4 @@
 pub mod core;
 pub mod ports;
 pub mod shard;
+pub mod wire;

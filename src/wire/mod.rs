@@ -1,0 +1,14 @@
+//! Bytes to domain and back: what arrives is decoded or refused with a reason, what is decided is encoded.
+//!
+//! Everything here is a function of its arguments. Absent: clocks, I/O, logging, configuration. What arrives is not
+//! trusted: no input may panic, and no refusal repeats content (names of fields and lengths only).
+
+pub mod canonical;
+mod dead_letter;
+mod document;
+mod fields;
+mod headers;
+mod json;
+pub mod output;
+mod template;
+pub mod time;

@@ -1,0 +1,226 @@
+//! Domain to bytes: verdicts, window events and dead letters as records.
+
+use super::dead_letter::DeadLetterFormat;
+use super::headers::{CloudEvent, size_of};
+use super::json::ObjectWriter;
+use super::template;
+use crate::core::emission::{DecidedIntent, Emission, WindowChange, WindowEvent};
+use crate::core::ids::{BusinessId, CustomerId};
+use crate::core::record::{ReasonCode, Record, Reject, Stream};
+use crate::core::time::{Span, Timestamp};
+use crate::core::verdict::Verdict;
+use crate::core::window::Window;
+use crate::ports::OutputRecord;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// The smallest limit that the explanation of a dead letter and every window event are sure to fit into.
+pub const SMALLEST_MAX_OUTPUT_BYTES: usize = 16 * 1024;
+
+/// What is known of a template while no status of it was seen.
+const UNKNOWN_STATUS: &str = "unknown";
+
+/// The names of the topics, as configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Topics {
+    /// Verdicts: the window is open.
+    pub session_send: Arc<str>,
+    /// Verdicts: it is not.
+    pub template_required: Arc<str>,
+    /// Windows that opened.
+    pub window_event: Arc<str>,
+    /// What could not be used.
+    pub dead_letter: Arc<str>,
+    /// What customers did.
+    pub inbound_message: Arc<str>,
+    /// What services want to say.
+    pub outbound_intent: Arc<str>,
+}
+
+/// Makes output records.
+pub struct Encoder {
+    topics: Topics,
+    source: Bytes,
+    dead_letters: DeadLetterFormat,
+    max_output_bytes: usize,
+}
+
+impl Encoder {
+    /// An encoder for those topics. `group` is the consumer group, as dead letters name it; `ce_source` the source of
+    /// all events. No output exceeds `max_output_bytes` (batch overhead included), which is at least
+    /// [`SMALLEST_MAX_OUTPUT_BYTES`]: less is taken as that.
+    pub fn new(topics: Topics, group: &str, ce_source: &str, max_output_bytes: usize) -> Encoder {
+        let max_output_bytes = max_output_bytes.max(SMALLEST_MAX_OUTPUT_BYTES);
+        let dead_letters = DeadLetterFormat {
+            topic: topics.dead_letter.clone(),
+            group: Bytes::copy_from_slice(group.as_bytes()),
+            max_output_bytes,
+        };
+        Encoder { topics, source: Bytes::copy_from_slice(ce_source.as_bytes()), dead_letters, max_output_bytes }
+    }
+
+    /// One emission as one record. A verdict that would not fit into its topic becomes the dead letter of its intent.
+    pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
+        match emission {
+            Emission::Verdict(decided) => self.verdict_or_dead_letter(decided),
+            Emission::WindowEvent(event) => self.window_event(event, now),
+            Emission::DeadLetter(letter) => self.dead_letter(&letter.record, &letter.reject),
+        }
+    }
+
+    fn verdict_or_dead_letter(&self, decided: &DecidedIntent) -> OutputRecord {
+        let output = self.verdict(decided);
+        let size = size_of(&output);
+        if size <= self.max_output_bytes {
+            return output;
+        }
+        let detail = format!("its verdict would take {size} bytes, at most {} are allowed", self.max_output_bytes);
+        self.dead_letter(&decided.record, &Reject::new(ReasonCode::TooLarge, detail))
+    }
+
+    fn dead_letter(&self, record: &Record, reject: &Reject) -> OutputRecord {
+        self.dead_letters.encode(self.origin(record), record, reject)
+    }
+
+    fn verdict(&self, decided: &DecidedIntent) -> OutputRecord {
+        let DecidedIntent { record, intent, verdict, decided_at, .. } = decided;
+        let (topic, kind) = match verdict {
+            Verdict::SessionSend { .. } => (&self.topics.session_send, "sessiongate.session-send.v1"),
+            Verdict::TemplateRequired { .. } => (&self.topics.template_required, "sessiongate.template-required.v1"),
+        };
+        let key = customer_key(&intent.business_id, &intent.customer_id);
+        let event = CloudEvent {
+            id: format!("{}/{}/{}/verdict", self.origin(record), record.partition, record.offset),
+            kind,
+            source: self.source.clone(),
+            subject: key.clone(),
+            time: *decided_at,
+        };
+        OutputRecord {
+            topic: topic.clone(),
+            key: Some(key),
+            value: Some(self.verdict_value(decided)),
+            headers: event.into_headers(record),
+            timestamp: Some(*decided_at),
+        }
+    }
+
+    fn verdict_value(&self, decided: &DecidedIntent) -> Bytes {
+        let DecidedIntent { record, intent, verdict, window_length, decided_at } = decided;
+        let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
+        let mut out = Vec::with_capacity(768 + passed_through.sum::<usize>());
+        let mut json = ObjectWriter::begin(&mut out);
+        json.string("intent_id", intent.intent_id.as_str())
+            .string("channel", intent.channel.as_str())
+            .string("business_id", intent.business_id.as_str())
+            .string("customer_id", intent.customer_id.as_str());
+        if let Some(message) = &intent.message {
+            json.raw("message", message);
+        }
+        match verdict {
+            Verdict::SessionSend { window } => write_window(&mut json, window, *window_length),
+            Verdict::TemplateRequired { reason, basis, window } => {
+                if let Some(given) = &intent.template {
+                    json.with("template", |out| template::append_with_status(out, given, UNKNOWN_STATUS));
+                }
+                json.string("reason", reason.as_str()).boolean("ready", intent.template.is_some());
+                if let Some(window) = window {
+                    write_window(&mut json, window, *window_length);
+                }
+                json.string("basis", basis.as_str());
+            }
+        }
+        json.time("decided_at", *decided_at);
+        self.write_source(&mut json, record);
+        json.end();
+        Bytes::from(out)
+    }
+
+    fn window_event(&self, event: &WindowEvent, now: Timestamp) -> OutputRecord {
+        let WindowEvent { record, event_index, change, cause, customer_id, .. } = event;
+        let key = customer_key(&cause.business_id, customer_id);
+        // The customer as a number: an id of an event is written to logs, where no phone number belongs.
+        let customer_index = cause.window_keys().position(|(_, id)| id == customer_id).unwrap_or_default();
+        let (topic, partition, offset) = (self.origin(record), record.partition, record.offset);
+        let headers = CloudEvent {
+            id: format!("{topic}/{partition}/{offset}/{event_index}/{customer_index}/{}", change_name(*change)),
+            kind: "sessiongate.window-event.v1",
+            source: self.source.clone(),
+            subject: key.clone(),
+            time: cause.occurred_at,
+        };
+        OutputRecord {
+            topic: self.topics.window_event.clone(),
+            key: Some(key),
+            value: Some(self.window_event_value(event)),
+            headers: headers.into_headers(record),
+            timestamp: Some(now),
+        }
+    }
+
+    fn window_event_value(&self, event: &WindowEvent) -> Bytes {
+        let WindowEvent { record, change, cause, customer_id, window, window_length, .. } = event;
+        let mut out = Vec::with_capacity(768);
+        let mut json = ObjectWriter::begin(&mut out);
+        json.string("event", change_name(*change))
+            .string("channel", cause.channel.as_str())
+            .string("business_id", cause.business_id.as_str())
+            .string("customer_id", customer_id.as_str())
+            .time("occurred_at", cause.occurred_at);
+        write_window_times(&mut json, window, *window_length);
+        json.with("cause", |out| {
+            let mut json = ObjectWriter::begin(out);
+            json.string("message_id", cause.message_id.as_str()).string("type", &cause.kind).end();
+        });
+        self.write_source(&mut json, record);
+        json.end();
+        Bytes::from(out)
+    }
+
+    /// The topic that a record came from.
+    fn origin(&self, record: &Record) -> &str {
+        match record.stream {
+            Stream::Inbound => &self.topics.inbound_message,
+            Stream::Intent => &self.topics.outbound_intent,
+        }
+    }
+
+    fn write_source(&self, json: &mut ObjectWriter<'_>, record: &Record) {
+        json.with("source", |out| {
+            ObjectWriter::begin(out)
+                .string("topic", self.origin(record))
+                .integer("partition", record.partition.0.into())
+                .integer("offset", record.offset.0)
+                .end();
+        });
+    }
+}
+
+/// The key of everything about one customer of one business: `BUSINESS:CUSTOMER`.
+pub fn customer_key(business: &BusinessId, customer: &CustomerId) -> Bytes {
+    Bytes::from([business.as_str(), ":", customer.as_str()].concat())
+}
+
+fn change_name(change: WindowChange) -> &'static str {
+    match change {
+        WindowChange::Opened => "opened",
+        WindowChange::Refreshed => "refreshed",
+    }
+}
+
+fn write_window(json: &mut ObjectWriter<'_>, window: &Window, length: Span) {
+    json.with("window", |out| {
+        let mut json = ObjectWriter::begin(out);
+        write_window_times(&mut json, window, length);
+        json.end();
+    });
+}
+
+fn write_window_times(json: &mut ObjectWriter<'_>, window: &Window, length: Span) {
+    json.time("opened_at", window.opened_at)
+        .time("last_inbound_at", window.last_inbound_at)
+        .time("expires_at", window.expires_at(length));
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! A template as it goes out: as it was given, with a status.
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
+
+/// Appends the given template object with a `status` as its last member. Every other member stays byte for byte; a
+/// `status` that was given is dropped, since the sender cannot know it.
+pub(super) fn append_with_status(out: &mut Vec<u8>, template: &[u8], status: &str) {
+    match without_own_status(template) {
+        Some(members) => append_members(out, &members),
+        None => append_open(out, template),
+    }
+    if out.last() != Some(&b'{') {
+        out.push(b',');
+    }
+    out.extend_from_slice(b"\"status\":\"");
+    out.extend_from_slice(status.as_bytes());
+    out.extend_from_slice(b"\"}");
+}
+
+/// Appends an object up to its last member, without the closing brace.
+fn append_open(out: &mut Vec<u8>, object: &[u8]) {
+    let object = object.trim_ascii_end();
+    out.extend_from_slice(object.strip_suffix(b"}").unwrap_or(object).trim_ascii_end());
+}
+
+fn append_members(out: &mut Vec<u8>, members: &[(&RawValue, &RawValue)]) {
+    out.push(b'{');
+    for (index, (name, value)) in members.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        out.extend_from_slice(name.get().as_bytes());
+        out.push(b':');
+        out.extend_from_slice(value.get().as_bytes());
+    }
+}
+
+/// The members but for `status`, if the object has one.
+fn without_own_status(template: &[u8]) -> Option<Vec<(&RawValue, &RawValue)>> {
+    // Only a name that begins like this, or has an escape in it, can be `status`: most templates need no parsing.
+    let suspicious = template.windows(4).any(|text| matches!(text, [b'"', b's', b't', b'a'] | [b'\\', b'u', ..]));
+    let members =
+        suspicious.then(|| serde_json::Deserializer::from_slice(template).deserialize_map(Members).ok())??;
+    let is_status = |name: &RawValue| serde_json::from_str::<String>(name.get()).is_ok_and(|name| name == "status");
+    let kept: Vec<_> = members.iter().filter(|(name, _)| !is_status(name)).copied().collect();
+    (kept.len() < members.len()).then_some(kept)
+}
+
+struct Members;
+
+impl<'a> Visitor<'a> for Members {
+    type Value = Vec<(&'a RawValue, &'a RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_gains_its_status_as_the_last_member() {
+        let table = [
+            (r#"{"name":"hi"}"#, r#"{"name":"hi","status":"unknown"}"#, "as usual"),
+            (r#"{}"#, r#"{"status":"unknown"}"#, "an empty object"),
+            ("{ \n }", r#"{"status":"unknown"}"#, "an empty object with whitespace"),
+            ("{ \"a\" : 1e400 \t} \n", r#"{ "a" : 1e400,"status":"unknown"}"#, "what is within stays byte for byte"),
+            (r#"{"status":"approved"}"#, r#"{"status":"unknown"}"#, "a given status is dropped"),
+            (r#"{"a":1, "status" : {"b":2} ,"c": [ 3 ]}"#, r#"{"a":1,"c":[ 3 ],"status":"unknown"}"#, "in the middle"),
+            (r#"{"st\u0061tus":1,"\u0061":2}"#, r#"{"\u0061":2,"status":"unknown"}"#, "written with an escape"),
+            (r#"{"status":1,"a":0,"status":2}"#, r#"{"a":0,"status":"unknown"}"#, "given twice"),
+            (r#"{"a": {"status":1}}"#, r#"{"a": {"status":1},"status":"unknown"}"#, "one further in is none of ours"),
+            (r#"{"a": "status"}"#, r#"{"a": "status","status":"unknown"}"#, "as a value"),
+            (r#"{"a": "}"}"#, r#"{"a": "}","status":"unknown"}"#, "a brace at the end of a text"),
+        ];
+        for (given, expected, what) in table {
+            let mut out = Vec::new();
+            append_with_status(&mut out, given.as_bytes(), "unknown");
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{what}");
+        }
+    }
+}
