@@ -1,0 +1,32 @@
+# The one entry point: people and the build machine call the same targets.
+CARGO ?= cargo
+SEEDS ?= 1000
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check sim services-up services-down
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+		printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+demo: ## the whole pipeline in one process, nothing to install
+	$(CARGO) run --release --locked -- demo
+
+test: ## every test, the integration tests on a Kafka and a Redis of their own
+	scripts/test.sh
+
+check: ## formatting, lints, the rules of the tree, licences and advisories
+	$(CARGO) fmt --check
+	$(CARGO) clippy --all-targets --locked -- -D warnings
+	$(CARGO) test --locked --test tidy
+	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
+	else echo "!! cargo-deny is not installed: licences and advisories were not checked (cargo install --locked cargo-deny)"; fi
+
+sim: ## the simulation over SEEDS=1000 seeds
+	SESSIONGATE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --test simulation -- --nocapture
+
+services-up: ## Kafka and Redis on 127.0.0.1 (KAFKA_PORT=9092 REDIS_PORT=6379), left running
+	scripts/services.sh up
+
+services-down: ## stop them
+	scripts/services.sh down

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# Every test, with a real Kafka and a real Redis started for this run. Arguments go to `cargo test`.
+#
+# When the services cannot be installed nothing is run and the status is 1, unless
+# SESSIONGATE_TEST_WITHOUT_SERVICES=1 says that the tests which need none are enough for now.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+exec </dev/null
+
+warn() { printf '!! %s\n' "$@" >&2; }
+
+output=$(mktemp "${TMPDIR:-/tmp}/sessiongate-test.XXXXXX")
+trap 'rm -f "$output"' EXIT
+
+launcher=(scripts/services.sh run --)
+if ! scripts/services.sh install; then
+  if [ "${SESSIONGATE_TEST_WITHOUT_SERVICES:-}" != 1 ]; then
+    warn "No test was run: the integration tests need the Kafka and the Redis that could not be installed (see above)." \
+      "SESSIONGATE_TEST_WITHOUT_SERVICES=1 $0 runs the tests that need neither."
+    exit 1
+  fi
+  launcher=()
+fi
+
+status=0
+${launcher[@]+"${launcher[@]}"} cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$output" || status=$?
+
+# Cargo names each test binary before it runs, and the binary ends with its result: take that of tests/it/main.rs.
+ran=$(sed 's/\x1b\[[0-9;]*m//g' "$output" | awk '
+  /^ *(Running|Doc-tests) / { is_it = index($0, "tests/it/main.rs") > 0 }
+  is_it && /^test result: / { for (i = 2; i <= NF; i++) if ($i ~ /^(passed|failed);$/) ran += $(i - 1) }
+  END { print ran + 0 }')
+
+echo
+if [ ${#launcher[@]} -eq 0 ]; then
+  warn "0 tests ran on the real Kafka and Redis: there are none here, and SESSIONGATE_TEST_WITHOUT_SERVICES=1 is set." \
+    "What only they can show is NOT tested: transactions, rebalances, crashes, the scripts inside Redis."
+else
+  echo "$ran tests ran on the real Kafka and Redis"
+  # A whole run in which the integration tests did not take part must not look like a good one.
+  if [ $# -eq 0 ] && [ -f tests/it/main.rs ] && [ "$ran" -eq 0 ] && [ "$status" -eq 0 ]; then
+    warn "tests/it/main.rs is there, but none of its tests ran."
+    status=1
+  fi
+fi
+exit "$status"
