@@ -1,3 +1,5 @@
 //! One shard: a thread with its own consumer, transactional producer and store connection.
 
+pub mod codec;
 pub mod engine;
+pub mod hands;

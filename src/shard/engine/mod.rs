@@ -1,1 +1,348 @@
-//! The state machine of a shard.
+//! The state machine of a shard: it says what to do next (`Step`) and is told what came of it (`Input`).
+//!
+//! It knows no clock, no I/O and no threads: the shell performs the steps on Kafka and Redis, the simulation on
+//! fakes, and both see the same order.
+
+mod cursor;
+mod flow;
+mod fold;
+mod judge;
+pub mod notice;
+mod pace;
+mod place;
+pub mod rules;
+pub mod status;
+pub mod step;
+mod take;
+mod transaction;
+
+use crate::core::frontier::Topology;
+use crate::core::ids::{Offset, Partition};
+use crate::core::lane::Lane;
+use crate::core::record::{Stream, StreamPartition};
+use crate::core::time::Now;
+use crate::ports::{Assignment, MergeCall, MergeOutcome, ReachedEnd};
+use cursor::InboundCursor;
+use notice::Notice;
+use pace::{Excused, Pace};
+use place::Placing;
+use rules::Rules;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use step::{InboundItem, Input, Step, Take};
+use transaction::{Closed, Transaction};
+
+/// Why the shard lets its partitions go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leaving {
+    /// They go elsewhere: commit first.
+    Revoked,
+    /// They went elsewhere: nothing may be committed.
+    Lost,
+    /// The worker stops: commit first.
+    Stopping,
+}
+
+/// A shard's state.
+pub struct Engine {
+    rules: Rules,
+    topology: Option<Arc<Topology>>,
+    inbound: BTreeMap<Partition, InboundCursor>,
+    lanes: BTreeMap<Partition, Lane>,
+    /// Taken and not yet applied.
+    incoming: Vec<InboundItem>,
+    reached: Vec<ReachedEnd>,
+    transaction: Transaction,
+    /// Committed, and not acknowledged by the store.
+    unmerged: Vec<MergeCall>,
+    merging: Vec<(Partition, Offset)>,
+    to_locate: BTreeSet<StreamPartition>,
+    /// The next placing answers an assignment.
+    assigning: bool,
+    placing: Option<Placing>,
+    leaving: Option<Leaving>,
+    must_abort: bool,
+    stopped: bool,
+    halted: Option<step::Halt>,
+    epoch: u32,
+    paused: BTreeSet<StreamPartition>,
+    pace: Pace,
+    excused: Excused,
+    notices: Vec<Notice>,
+}
+
+impl Engine {
+    /// A shard that is assigned nothing yet.
+    pub fn new(rules: Rules) -> Engine {
+        Engine {
+            rules,
+            topology: None,
+            inbound: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            incoming: Vec::new(),
+            reached: Vec::new(),
+            transaction: Transaction::default(),
+            unmerged: Vec::new(),
+            merging: Vec::new(),
+            to_locate: BTreeSet::new(),
+            assigning: false,
+            placing: None,
+            leaving: None,
+            must_abort: false,
+            stopped: false,
+            halted: None,
+            epoch: 0,
+            paused: BTreeSet::new(),
+            pace: Pace::default(),
+            excused: Excused::default(),
+            notices: Vec::new(),
+        }
+    }
+
+    /// Asks it to commit what is in flight and to leave.
+    pub fn stop(&mut self) {
+        self.leaving.get_or_insert(Leaving::Stopping);
+        if self.leaving == Some(Leaving::Revoked) {
+            self.leaving = Some(Leaving::Stopping);
+        }
+    }
+
+    /// What happened since the last call.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// What to do next.
+    pub fn step(&mut self, now: Now) -> Step {
+        if let Some(halt) = &self.halted {
+            return Step::Halt(halt.clone());
+        }
+        if self.stopped {
+            return Step::Stopped;
+        }
+        if let Some(wait_ms) = self.pace.hold_off_ms(now.mono_ms) {
+            return Step::Poll(Take { wait_ms, max_inbound: 0, max_intents: 0 });
+        }
+        if self.must_abort {
+            return Step::Abort;
+        }
+        match self.leaving {
+            Some(leaving) => self.step_leaving(leaving, now),
+            None => self.step_working(now),
+        }
+    }
+
+    fn step_working(&mut self, now: Now) -> Step {
+        if let Some(step) = self.step_settling(now) {
+            return step;
+        }
+        if let Some(placing) = &self.placing {
+            return placing.step();
+        }
+        if !self.to_locate.is_empty() && !self.transaction.is_empty() {
+            // What is in flight belongs to the log as it was before cursors move.
+            self.transaction.force();
+            if let Some(step) = self.step_settling(now) {
+                return step;
+            }
+        }
+        if !self.to_locate.is_empty() || self.assigning {
+            return self.step_locate(now);
+        }
+        if self.wants_read(now) {
+            return Step::Read(self.plan());
+        }
+        let paused = self.wanted_pauses();
+        if paused != self.paused {
+            self.paused = paused;
+            return Step::SetPaused(self.paused.iter().copied().collect());
+        }
+        Step::Poll(Take {
+            wait_ms: self.poll_wait_ms(now),
+            max_inbound: self.rules.batch_records,
+            max_intents: self.rules.batch_records,
+        })
+    }
+
+    /// What brings finished work out, in the order that the promise rests on.
+    fn step_settling(&mut self, now: Now) -> Option<Step> {
+        if !self.unmerged.is_empty() {
+            return Some(self.step_merge());
+        }
+        if let Some(emissions) = self.transaction.take_emissions() {
+            return Some(Step::Produce(emissions));
+        }
+        let due = self
+            .transaction
+            .due_at_ms(self.rules.commit_interval.as_millis(), self.rules.max_transaction_records)
+            .is_some_and(|due| due <= now.mono_ms);
+        if !due {
+            return None;
+        }
+        if self.transaction.needs_commit() {
+            return Some(Step::Commit(self.transaction.offsets().clone()));
+        }
+        self.close_transaction(now);
+        (!self.unmerged.is_empty()).then(|| self.step_merge())
+    }
+
+    fn step_leaving(&mut self, leaving: Leaving, now: Now) -> Step {
+        self.incoming.clear();
+        self.reached.clear();
+        self.placing = None;
+        if leaving == Leaving::Lost {
+            if !self.transaction.is_empty() {
+                return Step::Abort;
+            }
+            return Step::Release;
+        }
+        if self.pace.is_failing() {
+            // Whoever comes next applies the log from the frontier that is there.
+            self.unmerged.clear();
+        }
+        if self.pace.failures() > 5 && !self.transaction.is_empty() {
+            return Step::Abort;
+        }
+        if !self.transaction.is_empty() {
+            self.transaction.force();
+        }
+        self.step_settling(now).unwrap_or(Step::Release)
+    }
+
+    /// Takes the answer to the last step.
+    pub fn feed(&mut self, input: Input, now: Now) {
+        if !matches!(input, Input::Failed(_) | Input::Polled(_)) {
+            self.pace.succeeded();
+        }
+        match input {
+            Input::Polled(batch) => self.take(*batch, now),
+            Input::Located(location, frontiers) => self.located(location, &frontiers, now),
+            Input::FrontiersStarted(started) => self.frontiers_started(&started),
+            Input::Read(reading) => self.decide(*reading, now),
+            Input::Produced | Input::PausesSet => {}
+            Input::Committed => self.close_transaction(now),
+            Input::Merged(outcomes) => self.merged(&outcomes),
+            Input::CursorsMoved => self.placed(),
+            Input::MustAbort => self.must_abort = true,
+            Input::Aborted => self.forget_uncommitted(now),
+            Input::Released => self.left(),
+            Input::Failed(step) => self.failed(step, now),
+        }
+    }
+
+    fn failed(&mut self, step: Step, now: Now) {
+        self.pace.failed(now.mono_ms);
+        self.excused.begin(now.mono_ms);
+        match step {
+            Step::Merge(calls) => self.unmerged = calls,
+            // Outputs that may or may not be in the transaction must not be written a second time.
+            Step::Produce(_) => self.must_abort = true,
+            Step::SetPaused(_) => self.paused.clear(),
+            // Asked for again from the state as it is.
+            Step::Assign(_) | Step::Seek(_) | Step::StartFrontiers(_) | Step::Locate(_) | Step::Read(_) => {}
+            Step::Commit(_) | Step::Abort | Step::Release => {}
+            Step::Poll(_) | Step::Halt(_) | Step::Stopped => {}
+        }
+    }
+
+    /// Outputs and offsets are visible (or there were none): windows and frontiers follow.
+    fn close_transaction(&mut self, now: Now) {
+        let Closed { offsets, calls } = self.transaction.close(&self.inbound);
+        for (StreamPartition { stream, partition }, offset) in offsets {
+            if stream == Stream::Inbound
+                && let Some(cursor) = self.inbound.get_mut(&partition)
+            {
+                cursor.emit_from = cursor.emit_from.max(offset);
+            }
+        }
+        self.unmerged = calls;
+        self.pace.evaluate_soon(now.mono_ms);
+        if self.unmerged.is_empty() {
+            self.transaction.merged();
+        }
+    }
+
+    fn step_merge(&mut self) -> Step {
+        let calls = std::mem::take(&mut self.unmerged);
+        self.merging = calls.iter().map(|call| (call.partition, call.to)).collect();
+        Step::Merge(calls)
+    }
+
+    fn merged(&mut self, outcomes: &[MergeOutcome]) {
+        for ((partition, to), outcome) in std::mem::take(&mut self.merging).into_iter().zip(outcomes) {
+            match outcome {
+                MergeOutcome::Merged => self.advance(partition, to),
+                MergeOutcome::Refused => self.lose(partition),
+            }
+        }
+        self.transaction.merged();
+    }
+
+    fn advance(&mut self, partition: Partition, to: Offset) {
+        let Some(cursor) = self.inbound.get_mut(&partition) else { return };
+        cursor.merged_to = cursor.merged_to.max(to);
+        if cursor.reapply_to.is_some_and(|goal| cursor.merged_to >= goal) {
+            cursor.reapply_to = None;
+            self.notices.push(Notice::Reapplied { partition });
+        }
+    }
+
+    /// The store lacks something of this partition: its cursor goes back.
+    fn lose(&mut self, partition: Partition) {
+        let Some(cursor) = self.inbound.get_mut(&partition) else { return };
+        if cursor.placed {
+            cursor.placed = false;
+            self.notices.push(Notice::FrontierLost { partition });
+        }
+        self.to_locate.insert(StreamPartition::inbound(partition));
+    }
+
+    /// Nothing uncommitted is remembered: everything assigned is placed anew at what is committed.
+    fn forget_uncommitted(&mut self, now: Now) {
+        // First hear whether the partitions are still ours: a member that slept too long can commit nothing.
+        self.pace.failed(now.mono_ms);
+        self.must_abort = false;
+        self.notices.push(Notice::Aborted);
+        self.transaction = Transaction::default();
+        self.unmerged.clear();
+        self.incoming.clear();
+        self.reached.clear();
+        self.placing = None;
+        let inbound = self.inbound.iter_mut().map(|(partition, cursor)| {
+            cursor.placed = false;
+            StreamPartition::inbound(*partition)
+        });
+        self.to_locate.extend(inbound);
+        self.to_locate.extend(self.lanes.keys().map(|partition| StreamPartition::intent(*partition)));
+    }
+
+    /// The partitions are no longer ours.
+    fn left(&mut self) {
+        self.inbound.clear();
+        self.lanes.clear();
+        self.paused.clear();
+        self.to_locate.clear();
+        self.unmerged.clear();
+        self.transaction = Transaction::default();
+        self.assigning = false;
+        self.stopped = self.leaving == Some(Leaving::Stopping);
+        self.leaving = None;
+    }
+
+    fn assignment(&mut self, change: Assignment) {
+        match change {
+            Assignment::Assigned(partitions) => {
+                self.assigning = true;
+                self.to_locate = partitions.into_iter().collect();
+            }
+            Assignment::Revoked => {
+                self.leaving.get_or_insert(Leaving::Revoked);
+            }
+            Assignment::Lost => {
+                if self.leaving != Some(Leaving::Stopping) || !self.transaction.is_empty() {
+                    self.leaving = Some(Leaving::Lost);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Applying inbound records: what customers did becomes windows, held until the store has them.
+
+use super::Engine;
+use super::judge::Known;
+use super::notice::Notice;
+use super::rules::Partitioning;
+use super::step::InboundItem;
+use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
+use crate::core::ids::{CustomerId, Partition, WindowKey};
+use crate::core::inbound::InboundEvent;
+use crate::core::partitioner::murmur2_partition;
+use crate::core::policy::{Effect, is_known};
+use crate::core::record::{Record, StreamPartition};
+use crate::core::time::{Now, Timestamp};
+use crate::core::window::Window;
+
+/// One event of a record.
+struct Act<'a> {
+    record: &'a Record,
+    index: usize,
+    event: &'a InboundEvent,
+    /// When it counts as done.
+    at: Timestamp,
+    /// Whether anything of it is sent out.
+    emits: bool,
+}
+
+impl Engine {
+    /// Applies everything that was taken; records of cursors that have to be placed anew are dropped.
+    pub(super) fn apply_incoming(&mut self, known: &Known<'_>, now: Now) {
+        for item in std::mem::take(&mut self.incoming) {
+            let partition = item.record.partition;
+            let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
+            if !cursor.placed || cursor.epoch != item.epoch {
+                continue;
+            }
+            let (from, to) = (cursor.next, item.record.offset.next());
+            cursor.next = to;
+            cursor.note_progress();
+            let emits = item.record.offset >= cursor.emit_from;
+            self.transaction.extend(partition, from, to, now.mono_ms);
+            self.transaction.count_record(now.mono_ms);
+            if emits {
+                self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
+            }
+            self.apply(&item, emits, known, now);
+        }
+    }
+
+    /// A cursor at the end: what lies between its last record and there is nothing that is ever delivered.
+    pub(super) fn apply_reached(&mut self, now: Now) {
+        for reached in std::mem::take(&mut self.reached) {
+            let partition = reached.partition.partition;
+            let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
+            if !cursor.placed || cursor.epoch != reached.epoch {
+                continue;
+            }
+            cursor.caught_up = true;
+            if reached.offset > cursor.next {
+                let from = cursor.next;
+                cursor.next = reached.offset;
+                cursor.taken = cursor.taken.max(reached.offset);
+                self.transaction.extend(partition, from, reached.offset, now.mono_ms);
+            }
+        }
+    }
+
+    fn apply(&mut self, item: &InboundItem, emits: bool, known: &Known<'_>, now: Now) {
+        for (index, event) in item.decoded.events.iter().enumerate() {
+            let effect = self.rules.policy.effect(event, item.record.timestamp, now.wall);
+            if emits {
+                self.tell(event, effect, item.record.partition);
+            }
+            if let Effect::Opens { at, .. } = effect {
+                self.open(&Act { record: &item.record, index, event, at, emits }, known);
+            }
+        }
+        if emits {
+            for reject in &item.decoded.rejects {
+                let letter = DeadLetter { record: item.record.clone(), reject: reject.clone() };
+                self.transaction.emit(Emission::DeadLetter(Box::new(letter)));
+            }
+        }
+    }
+
+    fn tell(&mut self, event: &InboundEvent, effect: Effect, partition: Partition) {
+        match effect {
+            Effect::Late => self.notices.push(Notice::LateInbound),
+            Effect::Opens { clamped: true, .. } => self.notices.push(Notice::FutureInbound),
+            Effect::Opens { clamped: false, .. } | Effect::Nothing => {}
+        }
+        if !is_known(&event.kind) {
+            self.notices.push(Notice::UnknownKind);
+        }
+        let Some(topology) = self.topology.as_ref().filter(|_| self.rules.partitioning == Partitioning::CoPartitioned)
+        else {
+            return;
+        };
+        let key = format!("{}:{}", event.business_id, event.customer_id);
+        if murmur2_partition(key.as_bytes(), topology.partitions) != partition.0 {
+            self.notices.push(Notice::Misplaced { partition });
+        }
+    }
+
+    fn open(&mut self, act: &Act<'_>, known: &Known<'_>) {
+        let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
+        let length = channel.window.length;
+        for (key, customer) in act.event.window_keys() {
+            let before = match (self.transaction.held(&key), known.window(&key)) {
+                (Some(held), Some(stored)) => Some(held.merge(stored, length)),
+                (held, stored) => held.or(stored),
+            };
+            let own = Window::opened_by(act.at, act.record.position());
+            let after = before.map_or(own, |before| before.merge(own, length));
+            self.transaction.hold(act.record.partition, &key, after, length);
+            if act.emits && before.map(|before| before.last_inbound_at) != Some(after.last_inbound_at) {
+                let touches = before.is_some_and(|before| act.at < before.expires_at(length));
+                self.tell_window(act, &key, customer, after, touches);
+            }
+        }
+    }
+
+    fn tell_window(&mut self, act: &Act<'_>, key: &WindowKey, customer: &CustomerId, window: Window, touches: bool) {
+        let (change, wanted) = match touches {
+            true => (WindowChange::Refreshed, self.rules.emit_refreshed),
+            false => (WindowChange::Opened, self.rules.emit_opened),
+        };
+        let Some(channel) = self.rules.policy.channel(key.channel()).filter(|_| wanted) else { return };
+        self.transaction.emit(Emission::WindowEvent(Box::new(WindowEvent {
+            record: act.record.clone(),
+            event_index: act.index,
+            change,
+            cause: act.event.clone(),
+            customer_id: customer.clone(),
+            window,
+            window_length: channel.window.length,
+        })));
+    }
+}

@@ -1,0 +1,341 @@
+//! Judging intents: what is to be read for it, what proves a negative, and what goes out.
+
+use super::Engine;
+use super::cursor::{FrontierLook, InboundCursor};
+use super::notice::Notice;
+use super::rules::{Partitioning, Rules};
+use super::step::{Plan, Reading};
+use super::transaction::Transaction;
+use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
+use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
+use crate::core::ids::{Partition, WindowKey};
+use crate::core::lane::{Lane, Pending, Waiting};
+use crate::core::policy::FUTURE_TOLERANCE;
+use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
+use crate::core::time::{Now, Span, Timestamp};
+use crate::core::verdict::{Basis, TemplateReason, Verdict};
+use crate::core::window::{Window, WindowRules, WindowState};
+use crate::ports::{ReadRequest, Snapshot};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A turn reads at most so many windows for each lane.
+const LOOK_AHEAD: usize = 2_000;
+/// Behind an intent that waits, only so many are read again: they cannot go before it.
+const LOOK_AHEAD_STALLED: usize = 16;
+
+/// The windows that a turn has read.
+pub(super) struct Known<'a>(HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>);
+
+impl<'a> Known<'a> {
+    fn new(request: &'a ReadRequest, snapshot: &'a Snapshot) -> Known<'a> {
+        Known(request.windows.iter().zip(&snapshot.windows).collect())
+    }
+
+    /// The stored window, if there is one that we can read.
+    pub(super) fn window(&self, key: &WindowKey) -> Option<Window> {
+        self.0.get(key).and_then(|stored| stored.known()).copied()
+    }
+
+    /// Whether the store's answer leaves no doubt: a window of ours, or none.
+    fn is_certain(&self, key: &WindowKey) -> bool {
+        matches!(self.0.get(key), Some(Stored::Known(_) | Stored::Missing))
+    }
+}
+
+/// Everything that a verdict may rest on.
+struct Evidence<'a> {
+    rules: &'a Rules,
+    topology: &'a Topology,
+    cursors: &'a BTreeMap<Partition, InboundCursor>,
+    transaction: &'a Transaction,
+    known: &'a Known<'a>,
+    frontiers: BTreeMap<Partition, &'a Stored<Frontier>>,
+    clock: Timestamp,
+    sent: Now,
+    now: Now,
+    /// The clock that counts towards `max_wait`.
+    counting_ms: i64,
+}
+
+impl Evidence<'_> {
+    /// The window as the store and this shard together know it.
+    fn window(&self, key: &WindowKey, length: Span) -> Option<Window> {
+        match (self.transaction.held(key), self.known.window(key)) {
+            (Some(held), Some(stored)) => Some(held.merge(stored, length)),
+            (held, stored) => held.or(stored),
+        }
+    }
+
+    /// Whether every inbound record that was in the log when the intent was read is part of what we see (V2).
+    fn is_complete(&self, question: &Question<'_>) -> bool {
+        let Some(ends) = question.ends else { return false };
+        let applied = |partition| self.is_applied(partition, ends, question.window);
+        let applied = match self.rules.partitioning {
+            Partitioning::Any => self.topology.all().all(applied),
+            Partitioning::CoPartitioned => applied(question.partition),
+        };
+        applied
+            && self.known.is_certain(question.key)
+            && clocks_agree(self.clock, self.sent, self.now, question.window.guard)
+    }
+
+    fn is_applied(&self, partition: Partition, ends: &Ends, window: WindowRules) -> bool {
+        let (Some(end), Some(Stored::Known(frontier))) = (ends.0.get(&partition), self.frontiers.get(&partition))
+        else {
+            return false;
+        };
+        if frontier.topic_id != self.topology.topic_id {
+            return false;
+        }
+        let reaches_back = frontier.reaches_back_to == Timestamp::MIN
+            || self.now.wall - window.length >= frontier.reaches_back_to + FUTURE_TOLERANCE;
+        // What this shard holds above the stored frontier counts: if its transaction aborts, the verdict goes with it.
+        let own = self.cursors.get(&partition).filter(|cursor| cursor.placed && frontier.next >= cursor.merged_to);
+        let applied = own.map_or(frontier.next, |cursor| cursor.next.max(frontier.next));
+        reaches_back && applied >= *end
+    }
+
+    /// The verdict and whether it went without proof, or none while it has to wait.
+    fn verdict(&self, lane: &mut Lane, question: &Question<'_>, has_message: bool) -> Option<(Verdict, bool)> {
+        let window = self.window(question.key, question.window.length);
+        let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
+        if !has_message {
+            return Some((template(TemplateReason::TemplateRequested, Basis::Complete), false));
+        }
+        let reason = match window.map(|window| (window, question.window.state(&window, self.now.wall))) {
+            Some((window, WindowState::Open)) => return Some((Verdict::SessionSend { window }, false)),
+            Some((_, WindowState::Closing)) => TemplateReason::WindowClosing,
+            Some((_, WindowState::Closed)) | None => TemplateReason::NoOpenWindow,
+        };
+        if self.is_complete(question) {
+            lane.passing = false;
+            return Some((template(reason, Basis::Complete), false));
+        }
+        let waited_ms = self.counting_ms - question.read_at_ms;
+        if lane.passing || waited_ms >= self.rules.max_wait.as_millis() {
+            lane.passing = true;
+            return Some((template(reason, Basis::Timeout), true));
+        }
+        None
+    }
+}
+
+/// What an intent asks.
+struct Question<'a> {
+    /// Its partition.
+    partition: Partition,
+    /// The window.
+    key: &'a WindowKey,
+    /// When it was read, on the clock that counts.
+    read_at_ms: i64,
+    /// The ends to be waited for, once observed.
+    ends: Option<&'a Ends>,
+    /// The rules of its channel.
+    window: WindowRules,
+}
+
+/// How many records at the front of a lane a turn looks at.
+fn looked_at(lane: &Lane) -> usize {
+    lane.len().min(if lane.stalled { LOOK_AHEAD_STALLED } else { LOOK_AHEAD })
+}
+
+impl Engine {
+    /// What this turn has to read.
+    pub(super) fn plan(&self) -> Plan {
+        let Some(topology) = &self.topology else { return Plan::default() };
+        let mut plan = Plan::default();
+        plan.request.frontiers = topology.all().collect();
+        for item in &self.incoming {
+            // Below `emit_from` nothing is told, so that nobody needs to know what was there before.
+            let tells = self.inbound.get(&item.record.partition).is_some_and(|c| item.record.offset >= c.emit_from);
+            if tells {
+                let keys = item.decoded.events.iter().flat_map(|event| event.window_keys().map(|(key, _)| key));
+                plan.request.windows.extend(keys);
+            }
+        }
+        let mut unobserved = false;
+        for lane in self.lanes.values() {
+            for waiting in lane.iter().take(looked_at(lane)) {
+                if let Pending::Judge(_, key) = &waiting.pending {
+                    plan.request.windows.push(key.clone());
+                    unobserved |= waiting.ends.is_none();
+                }
+            }
+        }
+        if unobserved {
+            plan.ends = plan.request.frontiers.clone();
+        }
+        plan
+    }
+
+    /// Whether there is anything to be decided, or it is time to look.
+    pub(super) fn wants_read(&self, now: Now) -> bool {
+        if self.topology.is_none() || (self.inbound.is_empty() && self.lanes.is_empty()) {
+            return false;
+        }
+        let fresh = self.lanes.values().any(|lane| !lane.is_empty() && !lane.stalled);
+        let stalled = self.lanes.values().any(|lane| lane.stalled) && now.mono_ms >= self.pace.evaluate_at_ms();
+        let looks = !self.inbound.is_empty() && now.mono_ms >= self.pace.look_at_ms();
+        !self.incoming.is_empty() || !self.reached.is_empty() || fresh || stalled || looks
+    }
+
+    /// Decides everything that can be decided with what was read.
+    pub(super) fn decide(&mut self, reading: Reading, now: Now) {
+        let Some(topology) = self.topology.clone() else { return };
+        let Reading { plan, snapshot, ends, sent } = reading;
+        let frontiers: BTreeMap<_, _> = plan.request.frontiers.iter().copied().zip(&snapshot.frontiers).collect();
+        if !self.look_at_frontiers(&frontiers, &topology, now) {
+            return;
+        }
+        let known = Known::new(&plan.request, &snapshot);
+        self.apply_incoming(&known, now);
+        self.apply_reached(now);
+        self.observe_ends(&plan, ends);
+
+        let mut lanes = std::mem::take(&mut self.lanes);
+        let mut decided = Vec::new();
+        let evidence = Evidence {
+            rules: &self.rules,
+            topology: &topology,
+            cursors: &self.inbound,
+            transaction: &self.transaction,
+            known: &known,
+            frontiers,
+            clock: snapshot.clock,
+            sent,
+            now,
+            counting_ms: self.excused.counting_ms(now.mono_ms),
+        };
+        for (partition, lane) in &mut lanes {
+            judge_lane(&evidence, *partition, lane, &mut decided);
+        }
+        self.lanes = lanes;
+        self.send_out(decided, now);
+        self.pace.looked(now.mono_ms);
+    }
+
+    /// Looks at every frontier for what it says of the store; false when nothing may be done for now.
+    fn look_at_frontiers(
+        &mut self,
+        frontiers: &BTreeMap<Partition, &Stored<Frontier>>,
+        topology: &Topology,
+        now: Now,
+    ) -> bool {
+        let mut lost = Vec::new();
+        for (partition, cursor) in self.inbound.iter().filter(|(_, cursor)| cursor.placed) {
+            let Some(stored) = frontiers.get(partition) else { continue };
+            match cursor.look(stored, topology) {
+                FrontierLook::Sound => {}
+                FrontierLook::Lost => lost.push(*partition),
+                FrontierLook::Newer => {
+                    self.notices.push(Notice::NewerVersion);
+                    self.pace.failed(now.mono_ms);
+                    self.excused.begin(now.mono_ms);
+                    return false;
+                }
+            }
+        }
+        lost.into_iter().for_each(|partition| self.lose(partition));
+        let is_whole = |stored: &&Stored<Frontier>| {
+            stored.known().is_some_and(|f| f.topic_id == topology.topic_id && !f.is_reapplying())
+        };
+        match frontiers.values().all(is_whole) {
+            true => self.excused.end(now.mono_ms),
+            false => self.excused.begin(now.mono_ms),
+        }
+        true
+    }
+
+    /// The ends hold for the intents that were here when they were asked for.
+    fn observe_ends(&mut self, plan: &Plan, ends: Ends) {
+        if plan.ends.is_empty() {
+            return;
+        }
+        let ends = Arc::new(ends);
+        for lane in self.lanes.values_mut() {
+            let count = looked_at(lane);
+            for waiting in lane.iter_mut().take(count) {
+                waiting.ends.get_or_insert_with(|| ends.clone());
+            }
+        }
+    }
+
+    fn send_out(&mut self, decided: Vec<Decided>, now: Now) {
+        for Decided { emission, timed_out } in decided {
+            if timed_out {
+                self.notices.push(Notice::TimedOut);
+            }
+            self.transaction.emit(emission);
+            self.transaction.count_record(now.mono_ms);
+        }
+        for (partition, lane) in &mut self.lanes {
+            let done_to = lane.done_to();
+            if done_to > lane.committed {
+                lane.committed = done_to;
+                self.transaction.set_offset(StreamPartition::intent(*partition), done_to, now.mono_ms);
+            }
+        }
+    }
+}
+
+struct Decided {
+    emission: Emission,
+    timed_out: bool,
+}
+
+/// What becomes of the first record of a lane.
+enum Judgement {
+    Decided(Decided),
+    Waits(Waiting),
+}
+
+impl Judgement {
+    fn refused(record: Record, reject: Reject) -> Judgement {
+        let emission = Emission::DeadLetter(Box::new(DeadLetter { record, reject }));
+        Judgement::Decided(Decided { emission, timed_out: false })
+    }
+}
+
+fn judge_lane(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, decided: &mut Vec<Decided>) {
+    let count = looked_at(lane);
+    lane.stalled = false;
+    for _ in 0..count {
+        let Some(waiting) = lane.pop() else { return };
+        match judge_one(evidence, partition, lane, waiting) {
+            Judgement::Decided(done) => decided.push(done),
+            Judgement::Waits(waiting) => {
+                lane.put_back(waiting);
+                lane.stalled = true;
+                return;
+            }
+        }
+    }
+}
+
+fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, waiting: Waiting) -> Judgement {
+    let Waiting { record, pending, read_at_ms, ends } = waiting;
+    let (intent, key) = match pending {
+        Pending::Judge(intent, key) => (intent, key),
+        Pending::Refuse(reject) => return Judgement::refused(record, reject),
+    };
+    if intent.expires_at.is_some_and(|end| end <= evidence.now.wall) {
+        let detail = "expires_at had passed when the intent was to be decided";
+        return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail));
+    }
+    let Some(channel) = evidence.rules.policy.channel(intent.channel.as_str()) else {
+        return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
+    };
+    let question = Question { partition, key: &key, read_at_ms, ends: ends.as_deref(), window: channel.window };
+    match evidence.verdict(lane, &question, intent.message.is_some()) {
+        Some((verdict, timed_out)) => {
+            let decided_at = evidence.now.wall;
+            let window_length = channel.window.length;
+            let decided = DecidedIntent { record, intent: *intent, verdict, window_length, decided_at };
+            Judgement::Decided(Decided { emission: Emission::Verdict(Box::new(decided)), timed_out })
+        }
+        None => Judgement::Waits(Waiting { record, pending: Pending::Judge(intent, key), read_at_ms, ends }),
+    }
+}

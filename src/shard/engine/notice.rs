@@ -1,0 +1,53 @@
+//! What an operator may want to know. The engine cannot log: it says what happened, and the shell tells it.
+
+use crate::core::ids::{Offset, Partition};
+
+/// Something worth telling or counting.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Notice {
+    /// The store no longer holds what it held: the log is applied again from its frontier.
+    FrontierLost {
+        /// The inbound partition.
+        partition: Partition,
+    },
+    /// A cursor goes back to fill the store.
+    Reapplying {
+        /// The inbound partition.
+        partition: Partition,
+        /// From here.
+        from: Offset,
+        /// To here nothing is sent out again.
+        to: Offset,
+    },
+    /// The store has caught up with what was sent out.
+    Reapplied {
+        /// The inbound partition.
+        partition: Partition,
+    },
+    /// The log was truncated below what was not read yet.
+    RecordsDeleted {
+        /// Which stream and partition.
+        partition: crate::core::record::StreamPartition,
+        /// The first that is gone.
+        from: Offset,
+        /// The first that is still there.
+        to: Offset,
+    },
+    /// A value in the store was written by a newer version.
+    NewerVersion,
+    /// The transaction was given up; everything since the last commit is read again.
+    Aborted,
+    /// An event came after its window had ended.
+    LateInbound,
+    /// An event's time lay in the future.
+    FutureInbound,
+    /// An event of a kind that the table does not know.
+    UnknownKind,
+    /// An inbound record does not lie where its customer's key says, although co-partitioning was asserted.
+    Misplaced {
+        /// Where it lay.
+        partition: Partition,
+    },
+    /// A negative verdict went out without proof.
+    TimedOut,
+}

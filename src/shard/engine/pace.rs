@@ -1,0 +1,87 @@
+//! When to try again, when to look again, and which waiting does not count.
+
+/// The longest pause between two attempts.
+const LONGEST_PAUSE_MS: i64 = 5_000;
+/// How often a shard looks at its frontiers without any other reason.
+const LOOK_EVERY_MS: i64 = 1_000;
+
+/// Attempts and looks, on the monotonic clock.
+#[derive(Default, Debug)]
+pub(super) struct Pace {
+    failures: u32,
+    retry_at_ms: i64,
+    look_at_ms: i64,
+    evaluate_at_ms: i64,
+    evaluate_pause_ms: i64,
+}
+
+impl Pace {
+    /// A step failed: the next attempts come later and later.
+    pub(super) fn failed(&mut self, now_ms: i64) {
+        let pause = 50_i64 << self.failures.min(7);
+        self.failures += 1;
+        self.retry_at_ms = now_ms + pause.min(LONGEST_PAUSE_MS);
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.failures = 0;
+    }
+
+    pub(super) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// How long to hold off before the next attempt.
+    pub(super) fn hold_off_ms(&self, now_ms: i64) -> Option<i64> {
+        (self.failures > 0 && now_ms < self.retry_at_ms).then(|| self.retry_at_ms - now_ms)
+    }
+
+    /// Waiting intents should be looked at at once: something moved.
+    pub(super) fn evaluate_soon(&mut self, now_ms: i64) {
+        self.evaluate_at_ms = now_ms;
+        self.evaluate_pause_ms = 1;
+    }
+
+    /// Everything was looked at. While nothing moves, the looks come less and less often.
+    pub(super) fn looked(&mut self, now_ms: i64) {
+        self.look_at_ms = now_ms + LOOK_EVERY_MS;
+        self.evaluate_pause_ms = (self.evaluate_pause_ms * 2).clamp(2, 10);
+        self.evaluate_at_ms = now_ms + self.evaluate_pause_ms;
+    }
+
+    pub(super) fn look_at_ms(&self) -> i64 {
+        self.look_at_ms
+    }
+
+    pub(super) fn evaluate_at_ms(&self) -> i64 {
+        self.evaluate_at_ms
+    }
+}
+
+/// Time that does not count towards `max_wait`: while the store is away or is being filled again, nobody can know.
+#[derive(Default, Debug)]
+pub(super) struct Excused {
+    total_ms: i64,
+    since_ms: Option<i64>,
+}
+
+impl Excused {
+    pub(super) fn begin(&mut self, now_ms: i64) {
+        self.since_ms.get_or_insert(now_ms);
+    }
+
+    pub(super) fn end(&mut self, now_ms: i64) {
+        if let Some(since) = self.since_ms.take() {
+            self.total_ms += now_ms - since;
+        }
+    }
+
+    /// The clock that counts.
+    pub(super) fn counting_ms(&self, now_ms: i64) -> i64 {
+        self.since_ms.unwrap_or(now_ms) - self.total_ms
+    }
+}

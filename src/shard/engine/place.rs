@@ -1,0 +1,206 @@
+//! Placing cursors: after an assignment, an abort, or when the store turned out to have lost something.
+//!
+//! All of it is one path: the inbound cursor goes to the frontier, and what was sent out before is only applied.
+
+use super::Engine;
+use super::cursor::InboundCursor;
+use super::notice::Notice;
+use super::step::{Halt, Locate, Step};
+use crate::core::frontier::{Frontier, Stored, Topology};
+use crate::core::ids::Offset;
+use crate::core::lane::Lane;
+use crate::core::noted::NotedIds;
+use crate::core::policy::FUTURE_TOLERANCE;
+use crate::core::record::{Stream, StreamPartition};
+use crate::core::time::{Now, Timestamp};
+use crate::ports::{CursorStart, FrontierStart, Located, Location};
+
+/// Cursors on their way to their places.
+#[derive(Debug)]
+pub(super) struct Placing {
+    assigns: bool,
+    frontiers: Vec<FrontierStart>,
+    cursors: Vec<CursorStart>,
+}
+
+impl Placing {
+    /// Frontiers first: records that are fetched want one to advance.
+    pub(super) fn step(&self) -> Step {
+        match (self.frontiers.is_empty(), self.assigns) {
+            (false, _) => Step::StartFrontiers(self.frontiers.clone()),
+            (true, true) => Step::Assign(self.cursors.clone()),
+            (true, false) => Step::Seek(self.cursors.clone()),
+        }
+    }
+}
+
+/// Where a partition's records were sent out up to, and whether that is to be committed first.
+struct Committed {
+    emit_from: Offset,
+    is_new: bool,
+}
+
+impl Engine {
+    pub(super) fn step_locate(&mut self, now: Now) -> Step {
+        // A record may be older than what it tells of: times ahead of it are believed within a tolerance.
+        let since = now.wall - self.rules.policy.longest() - FUTURE_TOLERANCE - self.rules.reapply_margin;
+        Step::Locate(Locate { partitions: self.to_locate.iter().copied().collect(), since })
+    }
+
+    /// Decides where cursors go, and which frontiers start again.
+    pub(super) fn located(&mut self, location: Location, frontiers: &[Stored<Frontier>], now: Now) {
+        let topology = location.topology.clone();
+        let is_ours = |stored: &Stored<Frontier>| stored.known().is_some_and(|f| f.topic_id == topology.topic_id);
+        if frontiers.contains(&Stored::Newer) {
+            self.notices.push(Notice::NewerVersion);
+            self.pace.failed(now.mono_ms);
+            return;
+        }
+        let vanished = !location.group_has_offsets && frontiers.iter().any(is_ours);
+        if self.assigning && vanished && !self.rules.accept_missing_offsets {
+            self.halted = Some(Halt::OffsetsVanished);
+            return;
+        }
+        self.topology = Some(topology.clone());
+        self.epoch += 1;
+        let mut placing = Placing { assigns: self.assigning, frontiers: Vec::new(), cursors: Vec::new() };
+        let mut stored = frontiers.iter();
+        for located in &location.partitions {
+            match located.partition.stream {
+                Stream::Inbound => {
+                    let stored = stored.next().unwrap_or(&Stored::Missing);
+                    self.place_inbound(located, stored, &topology, now, &mut placing);
+                }
+                Stream::Intent => self.place_lane(located, now, &mut placing),
+            }
+        }
+        self.assigning = false;
+        self.to_locate.clear();
+        self.placing = Some(placing);
+    }
+
+    fn place_inbound(
+        &mut self,
+        located: &Located,
+        stored: &Stored<Frontier>,
+        topology: &Topology,
+        now: Now,
+        placing: &mut Placing,
+    ) {
+        let partition = located.partition.partition;
+        // A topic made anew: an offset that was committed after that may still be one of the old topic.
+        let is_foreign = stored.known().is_some_and(|frontier| frontier.topic_id != topology.topic_id);
+        let Committed { emit_from, is_new } = match is_foreign {
+            true => Committed { emit_from: located.low, is_new: true },
+            false => self.committed(located),
+        };
+        if is_new {
+            self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
+            self.transaction.force();
+        }
+        let usable = stored.known().filter(|frontier| {
+            frontier.topic_id == topology.topic_id && frontier.next >= located.low && frontier.next <= located.high
+        });
+        let (frontier, reapply_to) = match usable {
+            Some(frontier) => {
+                let behind = frontier.next < emit_from;
+                let reapply_to = if behind { frontier.reapply_to.max(emit_from) } else { frontier.reapply_to };
+                (Frontier { reapply_to, ..frontier.clone() }, behind.then_some(emit_from))
+            }
+            None => {
+                let next = located.history;
+                let reaches_back_to = self.reaches_back_to(located, now);
+                let fresh =
+                    Frontier { next, topic_id: topology.topic_id.clone(), reaches_back_to, reapply_to: located.high };
+                (fresh, (next < located.high).then_some(located.high))
+            }
+        };
+        let start = frontier.next.min(emit_from);
+        if let Some(to) = reapply_to {
+            self.notices.push(Notice::Reapplying { partition, from: start, to });
+        }
+        if stored.known() != Some(&frontier) {
+            placing.frontiers.push(FrontierStart { partition, seen: stored.clone(), frontier });
+        }
+        let cursor = InboundCursor {
+            epoch: self.epoch,
+            topic_id: topology.topic_id.clone(),
+            placed: false,
+            taken: start,
+            next: start,
+            emit_from,
+            merged_to: start,
+            behind_until: located.high,
+            caught_up: start >= located.high,
+            reapply_to,
+        };
+        self.inbound.insert(partition, cursor);
+        placing.cursors.push(CursorStart { partition: located.partition, offset: start, epoch: self.epoch });
+    }
+
+    fn place_lane(&mut self, located: &Located, now: Now, placing: &mut Placing) {
+        let Committed { emit_from, is_new } = self.committed(located);
+        if is_new {
+            self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
+            self.transaction.force();
+        }
+        let reach = self.rules.dedup_records;
+        let start = located.low.max(Offset(emit_from.0 - i64::from(reach))).min(emit_from);
+        let lane = Lane::new(self.epoch, start, emit_from, NotedIds::new(reach));
+        self.lanes.insert(located.partition.partition, lane);
+        placing.cursors.push(CursorStart { partition: located.partition, offset: start, epoch: self.epoch });
+    }
+
+    /// An offset beyond the end belongs to a log that is no more; one below the start points at what was deleted.
+    fn committed(&mut self, located: &Located) -> Committed {
+        match located.committed {
+            Some(offset) if offset > located.high => Committed { emit_from: located.low, is_new: true },
+            Some(offset) if offset < located.low => {
+                let Located { partition, low: to, .. } = *located;
+                self.notices.push(Notice::RecordsDeleted { partition, from: offset, to });
+                Committed { emit_from: to, is_new: true }
+            }
+            Some(offset) => Committed { emit_from: offset, is_new: false },
+            // Committed at once, so that offsets that vanish later are told from those that never were.
+            None => Committed { emit_from: located.low, is_new: true },
+        }
+    }
+
+    /// From when on the log still shows everything that happened.
+    fn reaches_back_to(&self, located: &Located, now: Now) -> Timestamp {
+        let nothing_deleted = located.low == Offset(0) || located.history > located.low;
+        let all_deleted = located.low == located.high;
+        match (nothing_deleted, all_deleted, located.truncated_at) {
+            (true, ..) => Timestamp::MIN,
+            (false, true, _) if self.rules.history_is_kept => Timestamp::MIN,
+            (false, _, Some(first)) => first,
+            (false, _, None) => now.wall,
+        }
+    }
+
+    pub(super) fn frontiers_started(&mut self, started: &[bool]) {
+        let Some(placing) = &mut self.placing else { return };
+        placing.frontiers.clear();
+        if !started.iter().all(|started| *started) {
+            // Somebody else wrote there meanwhile: look again.
+            self.to_locate.extend(placing.cursors.iter().map(|cursor| cursor.partition));
+            self.assigning = placing.assigns;
+            self.placing = None;
+        }
+    }
+
+    /// Cursors stand where they should: what comes from now on counts.
+    pub(super) fn placed(&mut self) {
+        let Some(placing) = self.placing.take() else { return };
+        for CursorStart { partition: StreamPartition { stream, partition }, .. } in placing.cursors {
+            if stream == Stream::Inbound
+                && let Some(cursor) = self.inbound.get_mut(&partition)
+            {
+                cursor.placed = true;
+            }
+        }
+        if placing.assigns {
+            self.paused.clear();
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a shard is told once, at its start.
+
+use crate::core::policy::Policy;
+use crate::core::time::Span;
+
+/// Which inbound partitions a negative verdict asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Partitioning {
+    /// All of them: nothing is assumed about keys.
+    Any,
+    /// The one with the intent's number: the operator asserts that a customer's inbound and intents share it.
+    CoPartitioned,
+}
+
+/// What a shard is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// What opens windows, and for how long.
+    pub policy: Policy,
+    /// Which inbound partitions a negative verdict asks.
+    pub partitioning: Partitioning,
+    /// How long an intent waits for the proof of its negative, from its reading.
+    pub max_wait: Span,
+    /// How long a transaction grows.
+    pub commit_interval: Span,
+    /// A transaction with so many records is committed at once.
+    pub max_transaction_records: usize,
+    /// Ids are remembered for so many offsets of a partition; 0: no duplicate is found.
+    pub dedup_records: u32,
+    /// How much further back than the longest window a lost store is filled.
+    pub reapply_margin: Span,
+    /// Whether opened windows are told.
+    pub emit_opened: bool,
+    /// Whether refreshed windows are told.
+    pub emit_refreshed: bool,
+    /// Start although the group's committed offsets vanished while frontiers are there.
+    pub accept_missing_offsets: bool,
+    /// The inbound topic keeps records at least as long as windows last: what was deleted is too old to matter.
+    pub history_is_kept: bool,
+    /// A poll takes at most so many records of each stream.
+    pub batch_records: usize,
+    /// A lane above so many bytes is not fetched until it is below half of it.
+    pub lane_bytes: usize,
+}

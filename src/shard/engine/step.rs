@@ -1,0 +1,167 @@
+//! What the engine wants done next, and what it is told.
+
+use crate::core::decoded::{DecodedInbound, DecodedIntent};
+use crate::core::emission::Emission;
+use crate::core::frontier::{Ends, Frontier, Stored, Topology};
+use crate::core::ids::{Offset, Partition};
+use crate::core::record::{Record, StreamPartition};
+use crate::core::time::{Now, Timestamp};
+use crate::ports::{
+    Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, ReachedEnd, ReadRequest,
+    Snapshot,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One thing for the shell to do; then it feeds the answer and asks again. The order in which steps come is the
+/// engine's promise: outputs, then their offsets and the commit, then windows and frontier.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Take records. Answer: `Input::Polled`.
+    Poll(Take),
+    /// Read the frontiers of these inbound partitions, then where their logs lie. Answer: `Input::Located`.
+    Locate(Locate),
+    /// Set frontiers. Answer: `Input::FrontiersStarted`.
+    StartFrontiers(Vec<FrontierStart>),
+    /// Start fetching. Answer: `Input::CursorsMoved`.
+    Assign(Vec<CursorStart>),
+    /// Move cursors. Answer: `Input::CursorsMoved`.
+    Seek(Vec<CursorStart>),
+    /// Fetch everything but these. Answer: `Input::PausesSet`.
+    SetPaused(Vec<StreamPartition>),
+    /// Ask for ends and read the store, side by side. Answer: `Input::Read`.
+    Read(Plan),
+    /// Write into the transaction. Answer: `Input::Produced`, or `Input::MustAbort`.
+    Produce(Vec<Emission>),
+    /// Commit outputs and offsets. Answer: `Input::Committed`, `Input::Aborted` or `Input::MustAbort`.
+    Commit(BTreeMap<StreamPartition, Offset>),
+    /// Write windows and frontiers. Answer: `Input::Merged`.
+    Merge(Vec<MergeCall>),
+    /// Give the open transaction up. Answer: `Input::Aborted`.
+    Abort,
+    /// Stop fetching and let the partitions go. Answer: `Input::Released`.
+    Release,
+    /// Leave: going on would break the promise.
+    Halt(Halt),
+    /// All is done: leave.
+    Stopped,
+}
+
+/// How much to take from the log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Take {
+    /// How long to wait when there is nothing, in milliseconds.
+    pub wait_ms: i64,
+    /// At most so many inbound records.
+    pub max_inbound: usize,
+    /// At most so many intents.
+    pub max_intents: usize,
+}
+
+/// Partitions to be found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Locate {
+    /// The partitions.
+    pub partitions: Vec<StreamPartition>,
+    /// How far back windows may still be open.
+    pub since: Timestamp,
+}
+
+/// What a turn reads.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Plan {
+    /// Frontiers and windows, at one instant.
+    pub request: ReadRequest,
+    /// Partitions whose ends are wanted; none when no ends are.
+    pub ends: Vec<Partition>,
+}
+
+/// Why a worker refuses to go on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Halt {
+    /// The group's committed offsets are gone although frontiers are there: starting over would send again what was sent.
+    OffsetsVanished,
+}
+
+/// An inbound record, decoded.
+#[derive(Clone, Debug)]
+pub struct InboundItem {
+    /// The epoch of the cursor that fetched it.
+    pub epoch: u32,
+    /// The record.
+    pub record: Record,
+    /// What is in it.
+    pub decoded: DecodedInbound,
+}
+
+/// An intent record, decoded.
+#[derive(Clone, Debug)]
+pub struct IntentItem {
+    /// The epoch of the cursor that fetched it.
+    pub epoch: u32,
+    /// The record.
+    pub record: Record,
+    /// What is in it.
+    pub decoded: DecodedIntent,
+}
+
+/// What a poll brought, decoded.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// A change of the assignment.
+    pub assignment: Option<Assignment>,
+    /// Inbound records, in order per partition.
+    pub inbound: Vec<InboundItem>,
+    /// Intent records, in order per partition.
+    pub intents: Vec<IntentItem>,
+    /// Partitions whose end was reached after those records.
+    pub ends: Vec<ReachedEnd>,
+    /// Cursors to be placed anew.
+    pub out_of_range: Vec<OutOfRange>,
+    /// The inbound topic, when it changed.
+    pub topology: Option<Arc<Topology>>,
+}
+
+/// What a turn has read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// What was asked.
+    pub plan: Plan,
+    /// What the store holds.
+    pub snapshot: Snapshot,
+    /// The ends; none when none were asked for.
+    pub ends: Ends,
+    /// When the requests went out.
+    pub sent: Now,
+}
+
+/// The answer to a step.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// To `Poll`.
+    Polled(Box<Batch>),
+    /// To `Locate`: the frontiers of the inbound partitions in it, read before the bounds.
+    Located(Location, Vec<Stored<Frontier>>),
+    /// To `StartFrontiers`.
+    FrontiersStarted(Vec<bool>),
+    /// To `Read`.
+    Read(Box<Reading>),
+    /// To `Commit`.
+    Committed,
+    /// To `Merge`.
+    Merged(Vec<MergeOutcome>),
+    /// To `Assign` and `Seek`.
+    CursorsMoved,
+    /// To `SetPaused`.
+    PausesSet,
+    /// To `Produce`.
+    Produced,
+    /// To `Produce` and `Commit`: the open transaction cannot be committed.
+    MustAbort,
+    /// To `Abort`, or to `Commit`: nothing of the transaction will ever be visible.
+    Aborted,
+    /// To `Release`.
+    Released,
+    /// No answer; the outcome is unknown. The step comes back, to be tried again later.
+    Failed(Step),
+}

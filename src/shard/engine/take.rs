@@ -1,0 +1,102 @@
+//! Taking what a poll brought: what belongs to a cursor of ours goes into lanes and the inbound queue.
+
+use super::Engine;
+use super::step::{Batch, InboundItem, IntentItem};
+use crate::core::frontier::Topology;
+use crate::core::lane::{Pending, Waiting};
+use crate::core::record::{ReasonCode, Reject, Stream, StreamPartition};
+use crate::core::time::Now;
+use crate::ports::{OutOfRange, ReachedEnd};
+use std::sync::Arc;
+
+impl Engine {
+    pub(super) fn take(&mut self, batch: Batch, now: Now) {
+        if let Some(topology) = batch.topology {
+            self.new_topology(topology);
+        }
+        for item in batch.inbound {
+            self.take_inbound(item);
+        }
+        for item in batch.intents {
+            self.take_intent(item, now);
+        }
+        for reached in batch.ends {
+            self.take_end(reached);
+        }
+        for out_of_range in batch.out_of_range {
+            self.take_out_of_range(out_of_range);
+        }
+        if !self.incoming.is_empty() {
+            self.pace.evaluate_soon(now.mono_ms);
+        }
+        if let Some(change) = batch.assignment {
+            self.assignment(change);
+        }
+    }
+
+    fn new_topology(&mut self, topology: Arc<Topology>) {
+        let made_anew = self.topology.as_ref().is_some_and(|old| old.topic_id != topology.topic_id);
+        self.topology = Some(topology);
+        if made_anew {
+            let partitions: Vec<_> = self.inbound.keys().copied().collect();
+            partitions.into_iter().for_each(|partition| self.lose(partition));
+        }
+    }
+
+    fn take_inbound(&mut self, item: InboundItem) {
+        let Some(cursor) = self.inbound.get_mut(&item.record.partition) else { return };
+        // What was fetched before the cursor moved would look like a gap in the log.
+        if cursor.placed && item.epoch == cursor.epoch && item.record.offset >= cursor.taken {
+            cursor.taken = item.record.offset.next();
+            self.incoming.push(item);
+        }
+    }
+
+    fn take_intent(&mut self, item: IntentItem, now: Now) {
+        let IntentItem { epoch, record, decoded } = item;
+        let partition = StreamPartition::intent(record.partition);
+        let Some(lane) = self.lanes.get_mut(&record.partition) else { return };
+        if epoch != lane.epoch || record.offset < lane.next || self.to_locate.contains(&partition) {
+            return;
+        }
+        lane.next = record.offset.next();
+        let duplicate = decoded.hash.is_some_and(|hash| lane.noted.note(record.offset, hash));
+        if record.offset < lane.emit_from {
+            return;
+        }
+        let pending = match decoded.intent {
+            Err(reject) => Pending::Refuse(reject),
+            Ok(_) if duplicate => Pending::Refuse(Reject::new(
+                ReasonCode::DuplicateIntent,
+                "the same business_id and intent_id lay shortly before in this partition",
+            )),
+            Ok(intent) => {
+                let key = intent.window_key();
+                Pending::Judge(Box::new(intent), key)
+            }
+        };
+        let read_at_ms = self.excused.counting_ms(now.mono_ms);
+        lane.push(Waiting { record, pending, read_at_ms, ends: None });
+    }
+
+    fn take_end(&mut self, reached: ReachedEnd) {
+        if reached.partition.stream == Stream::Inbound {
+            self.reached.push(reached);
+        }
+    }
+
+    fn take_out_of_range(&mut self, OutOfRange { epoch, partition }: OutOfRange) {
+        match partition.stream {
+            Stream::Inbound => {
+                if self.inbound.get(&partition.partition).is_some_and(|cursor| cursor.epoch == epoch) {
+                    self.lose(partition.partition);
+                }
+            }
+            Stream::Intent => {
+                if self.lanes.get(&partition.partition).is_some_and(|lane| lane.epoch == epoch) {
+                    self.to_locate.insert(partition);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the open transaction holds: outputs, offsets, and the windows to be merged once it is committed.
+
+use super::cursor::InboundCursor;
+use crate::core::emission::Emission;
+use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::record::StreamPartition;
+use crate::core::time::Span;
+use crate::core::window::Window;
+use crate::ports::{MergeCall, WindowWrite};
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+
+/// A merge call holds about so many windows: the store serves nobody else meanwhile.
+const WINDOWS_PER_CALL: usize = 2_000;
+
+/// Records [from, to) of a partition, and which windows they touched.
+#[derive(Debug)]
+struct Range {
+    serial: u64,
+    from: Offset,
+    to: Offset,
+    keys: Vec<WindowKey>,
+}
+
+#[derive(Debug)]
+struct Held {
+    window: Window,
+    length: Span,
+    listed_in: u64,
+}
+
+/// The work since the last commit. Windows stay here until the store has acknowledged them: until then it may not
+/// have them.
+#[derive(Default, Debug)]
+pub(super) struct Transaction {
+    begun_at_ms: Option<i64>,
+    forced: bool,
+    records: usize,
+    produced: bool,
+    offsets: BTreeMap<StreamPartition, Offset>,
+    emissions: Vec<Emission>,
+    ranges: BTreeMap<Partition, Vec<Range>>,
+    held: HashMap<WindowKey, Held, FixedState>,
+    next_serial: u64,
+}
+
+/// What a closed transaction leaves.
+pub(super) struct Closed {
+    /// These are committed now.
+    pub offsets: BTreeMap<StreamPartition, Offset>,
+    /// These follow.
+    pub calls: Vec<MergeCall>,
+}
+
+impl Transaction {
+    /// Notes that there is something to commit.
+    pub(super) fn touch(&mut self, now_ms: i64) {
+        self.begun_at_ms.get_or_insert(now_ms);
+    }
+
+    /// Extends the range of a partition from `from` to `to`.
+    pub(super) fn extend(&mut self, partition: Partition, from: Offset, to: Offset, now_ms: i64) {
+        self.touch(now_ms);
+        let ranges = self.ranges.entry(partition).or_default();
+        match ranges.last_mut() {
+            Some(range) if range.keys.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
+            _ => {
+                self.next_serial += 1;
+                ranges.push(Range { serial: self.next_serial, from, to, keys: Vec::new() });
+            }
+        }
+    }
+
+    /// Merges a window that a record of the partition's last range touched.
+    pub(super) fn hold(&mut self, partition: Partition, key: &WindowKey, window: Window, length: Span) {
+        let Some(range) = self.ranges.get_mut(&partition).and_then(|ranges| ranges.last_mut()) else { return };
+        let held = match self.held.entry_ref(key) {
+            hashbrown::hash_map::EntryRef::Occupied(held) => {
+                let held = held.into_mut();
+                held.window = held.window.merge(window, length);
+                held
+            }
+            hashbrown::hash_map::EntryRef::Vacant(place) => place.insert(Held { window, length, listed_in: 0 }),
+        };
+        if held.listed_in != range.serial {
+            held.listed_in = range.serial;
+            range.keys.push(key.clone());
+        }
+    }
+
+    /// A window that the store may not have yet.
+    pub(super) fn held(&self, key: &WindowKey) -> Option<Window> {
+        self.held.get(key).map(|held| held.window)
+    }
+
+    pub(super) fn count_record(&mut self, now_ms: i64) {
+        self.touch(now_ms);
+        self.records += 1;
+    }
+
+    pub(super) fn emit(&mut self, emission: Emission) {
+        self.emissions.push(emission);
+    }
+
+    /// Everything below `offset` is done, once this is committed.
+    pub(super) fn set_offset(&mut self, partition: StreamPartition, offset: Offset, now_ms: i64) {
+        self.touch(now_ms);
+        self.offsets.insert(partition, offset);
+    }
+
+    /// Commit at the next occasion.
+    pub(super) fn force(&mut self) {
+        self.forced = true;
+    }
+
+    pub(super) fn take_emissions(&mut self) -> Option<Vec<Emission>> {
+        if self.emissions.is_empty() {
+            return None;
+        }
+        self.produced = true;
+        Some(std::mem::take(&mut self.emissions))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.begun_at_ms.is_none()
+    }
+
+    /// Whether anything in it is for Kafka; else only the store has to be told.
+    pub(super) fn needs_commit(&self) -> bool {
+        self.produced || !self.offsets.is_empty() || !self.emissions.is_empty()
+    }
+
+    pub(super) fn offsets(&self) -> &BTreeMap<StreamPartition, Offset> {
+        &self.offsets
+    }
+
+    /// When it should be committed, on the monotonic clock; `None` when there is nothing in it.
+    pub(super) fn due_at_ms(&self, interval_ms: i64, max_records: usize) -> Option<i64> {
+        let begun = self.begun_at_ms?;
+        let now = self.forced || self.records >= max_records;
+        Some(if now { i64::MIN } else { begun + interval_ms })
+    }
+
+    /// Closes it after its commit (or when there was nothing to commit): the offsets that are committed now, and
+    /// the merges that follow. The windows stay held until `merged`.
+    pub(super) fn close(&mut self, cursors: &BTreeMap<Partition, InboundCursor>) -> Closed {
+        let mut calls = Vec::new();
+        for (partition, ranges) in std::mem::take(&mut self.ranges) {
+            let Some(cursor) = cursors.get(&partition) else { continue };
+            for Range { from, to, keys, .. } in ranges {
+                let windows = keys.into_iter().filter_map(|key| {
+                    let held = self.held.get(&key)?;
+                    Some(WindowWrite { window: held.window, length: held.length, key })
+                });
+                let windows = windows.collect();
+                calls.push(MergeCall { partition, from, to, topic_id: cursor.topic_id.clone(), windows });
+            }
+        }
+        self.begun_at_ms = None;
+        self.forced = false;
+        self.records = 0;
+        self.produced = false;
+        Closed { offsets: std::mem::take(&mut self.offsets), calls }
+    }
+
+    /// The store has everything that was held.
+    pub(super) fn merged(&mut self) {
+        self.held.clear();
+        self.held.shrink_to(4 * WINDOWS_PER_CALL);
+    }
+}

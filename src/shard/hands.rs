@@ -1,0 +1,140 @@
+//! Performing the engine's steps on the ports. No decision is made here.
+
+use super::codec::Codec;
+use super::engine::step::{Batch, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
+use crate::core::emission::Emission;
+use crate::core::record::Stream;
+use crate::ports::{Clock, CommitOutcome, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
+use std::time::Duration;
+
+/// What the engine's steps are performed with.
+pub struct Hands<L, S, C> {
+    /// The log.
+    pub log: L,
+    /// The store.
+    pub store: S,
+    /// The clock.
+    pub clock: C,
+    /// Bytes to domain and back.
+    pub codec: Codec,
+}
+
+/// What came of a step.
+#[derive(Debug)]
+pub enum Performed {
+    /// The engine goes on with this.
+    Answer(Input),
+    /// There was no answer; the engine goes on with this and tries again.
+    Unavailable(Input, Fault),
+    /// The log is of no more use: a new shard has to be started.
+    Broken(LogError),
+    /// The engine has left.
+    Left(Option<super::engine::step::Halt>),
+}
+
+/// Why there was no answer.
+#[derive(Debug)]
+pub enum Fault {
+    /// The log's reason.
+    Log(LogError),
+    /// The store's reason.
+    Store(StoreError),
+}
+
+impl From<LogError> for Fault {
+    fn from(error: LogError) -> Fault {
+        Fault::Log(error)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(error: StoreError) -> Fault {
+        Fault::Store(error)
+    }
+}
+
+impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
+    /// Performs one step.
+    pub fn perform(&mut self, step: Step) -> Performed {
+        let done = match &step {
+            Step::Poll(take) => self.poll(*take).map(|batch| Input::Polled(Box::new(batch))),
+            Step::Locate(locate) => self.locate(locate),
+            Step::StartFrontiers(starts) => {
+                self.store.start_frontiers(starts).map(Input::FrontiersStarted).map_err(Fault::from)
+            }
+            Step::Assign(starts) => self.log.assign(starts).map(|()| Input::CursorsMoved).map_err(Fault::from),
+            Step::Seek(starts) => self.log.seek(starts).map(|()| Input::CursorsMoved).map_err(Fault::from),
+            Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
+            Step::Read(plan) => self.read(plan),
+            Step::Produce(emissions) => self.produce(emissions),
+            Step::Commit(offsets) => self.log.commit(offsets).map_err(Fault::from).map(|outcome| match outcome {
+                CommitOutcome::Committed => Input::Committed,
+                CommitOutcome::Aborted(_) => Input::Aborted,
+            }),
+            Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
+            Step::Abort => self.log.abort().map(|()| Input::Aborted).map_err(Fault::from),
+            Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
+            Step::Halt(halt) => return Performed::Left(Some(halt.clone())),
+            Step::Stopped => return Performed::Left(None),
+        };
+        match done {
+            Ok(input) => Performed::Answer(input),
+            Err(Fault::Log(error @ LogError::Fatal(_))) => Performed::Broken(error),
+            Err(fault @ Fault::Log(LogError::MustAbort(_))) if !matches!(step, Step::Abort) => {
+                Performed::Unavailable(Input::MustAbort, fault)
+            }
+            Err(fault) => Performed::Unavailable(Input::Failed(step), fault),
+        }
+    }
+
+    fn poll(&mut self, take: Take) -> Result<Batch, Fault> {
+        let Take { wait_ms, max_inbound, max_intents } = take;
+        let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
+        let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
+        let Polled { assignment, records, ends, out_of_range, topology } = polled;
+        let mut batch = Batch { assignment, ends, out_of_range, topology, ..Batch::default() };
+        for fetched in records {
+            let (epoch, record) = (fetched.epoch, fetched.record);
+            match record.stream {
+                Stream::Inbound => {
+                    let decoded = self.codec.decode_inbound(&record);
+                    batch.inbound.push(InboundItem { epoch, record, decoded });
+                }
+                Stream::Intent => {
+                    let decoded = self.codec.decode_intent(&record);
+                    batch.intents.push(IntentItem { epoch, record, decoded });
+                }
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Frontiers first: bounds that are read afterwards cannot lie below them.
+    fn locate(&mut self, locate: &Locate) -> Result<Input, Fault> {
+        let inbound = locate.partitions.iter().filter(|partition| partition.stream == Stream::Inbound);
+        let frontiers: Vec<_> = inbound.map(|partition| partition.partition).collect();
+        let snapshot = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?;
+        let location = self.log.locate(&locate.partitions, locate.since)?;
+        Ok(Input::Located(location, snapshot.frontiers))
+    }
+
+    /// The ends are asked for first and awaited last, so that both answers travel at the same time.
+    fn read(&mut self, plan: &Plan) -> Result<Input, Fault> {
+        let sent = self.clock.now();
+        if !plan.ends.is_empty() {
+            self.log.request_ends(&plan.ends)?;
+        }
+        let snapshot = self.store.read(&plan.request);
+        // Also after a failed read: an answer left behind would be taken for the next one.
+        let ends = if plan.ends.is_empty() { Ok(Default::default()) } else { self.log.take_ends() };
+        let (snapshot, ends) = (snapshot?, ends?);
+        Ok(Input::Read(Box::new(Reading { plan: plan.clone(), snapshot, ends, sent })))
+    }
+
+    fn produce(&mut self, emissions: &[Emission]) -> Result<Input, Fault> {
+        let now = self.clock.now().wall;
+        let outputs = emissions.iter().map(|emission| self.codec.encode(emission, now)).collect();
+        self.log.produce(outputs)?;
+        Ok(Input::Produced)
+    }
+}

@@ -1,0 +1,301 @@
+//! Runs workers step by step in the world, with something going wrong between any two steps.
+
+use crate::check;
+use crate::log::{FakeLog, Upstream};
+use crate::sabotage::Sabotage;
+use crate::store::FakeStore;
+use crate::world::{
+    CLOCK_SKEW_MS, DEDUP_RECORDS, FakeClock, GUARD_MS, InstanceId, LENGTH_MS, Mutant, START_MS, Shared, World,
+};
+use sessiongate::core::ids::Channel;
+use sessiongate::core::policy::{ChannelPolicy, Policy};
+use sessiongate::core::time::Span;
+use sessiongate::core::window::WindowRules;
+use sessiongate::ports::Clock;
+use sessiongate::shard::codec::Codec;
+use sessiongate::shard::engine::Engine;
+use sessiongate::shard::engine::rules::{Partitioning, Rules};
+use sessiongate::shard::engine::step::{Input, Step};
+use sessiongate::shard::hands::{Hands, Performed};
+use sessiongate::wire::output::{Encoder, Topics};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+type FakeHands = Hands<FakeLog, FakeStore, FakeClock>;
+
+pub struct Worker {
+    instance: InstanceId,
+    slot: usize,
+    engine: Engine,
+    pub hands: FakeHands,
+    asleep_until: i64,
+    pub sabotage: Sabotage,
+    /// Whether every step is printed.
+    tells: bool,
+}
+
+pub struct Simulation {
+    pub world: Shared,
+    workers: Vec<Worker>,
+    next_instance: InstanceId,
+    slots: usize,
+    mutant: Option<Mutant>,
+}
+
+fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
+    let guard = if mutant == Some(Mutant::GuardIgnored) { 0 } else { GUARD_MS };
+    let window = WindowRules { length: Span::from_millis(LENGTH_MS), guard: Span::from_millis(guard) };
+    Rules {
+        policy: Policy::new([(Channel::new("whatsapp"), ChannelPolicy::new(window))]),
+        partitioning: if world.co_partitioned { Partitioning::CoPartitioned } else { Partitioning::Any },
+        max_wait: Span::from_millis(1_500),
+        commit_interval: Span::from_millis(20),
+        max_transaction_records: 40,
+        dedup_records: DEDUP_RECORDS,
+        reapply_margin: Span::from_millis(2_000),
+        emit_opened: true,
+        emit_refreshed: false,
+        accept_missing_offsets: true,
+        history_is_kept: true,
+        batch_records: 100,
+        lane_bytes: 20_000,
+    }
+}
+
+fn codec(policy: Policy) -> Codec {
+    let topics = Topics {
+        session_send: "session-send".into(),
+        template_required: "template-required".into(),
+        window_event: "window-event".into(),
+        dead_letter: "dead-letter".into(),
+        inbound_message: "inbound-message".into(),
+        outbound_intent: "outbound-intent".into(),
+    };
+    Codec::new(policy, Encoder::new(topics, "sessiongate", "sessiongate", 1_000_000))
+}
+
+impl Simulation {
+    pub fn new(seed: u64, mutant: Option<Mutant>) -> Simulation {
+        let mut world = World::new(seed, mutant);
+        let slots = 1 + world.rng.below(3) as usize;
+        let world = Rc::new(RefCell::new(world));
+        let mut simulation = Simulation { world, workers: Vec::new(), next_instance: 1, slots, mutant };
+        (0..slots).for_each(|slot| simulation.start(slot));
+        simulation
+    }
+
+    fn start(&mut self, slot: usize) {
+        let instance = self.next_instance;
+        self.next_instance += 1;
+        // Some have a name of their own and come back under it, some have a new one each time.
+        let named = slot == 0;
+        let id = if named { format!("worker-{slot}") } else { format!("random-{instance}") };
+        let (rules, skew_ms) = {
+            let mut world = self.world.borrow_mut();
+            let skew_ms = world.rng.between(-CLOCK_SKEW_MS, CLOCK_SKEW_MS);
+            (rules(&world, self.mutant), skew_ms)
+        };
+        let hands = Hands {
+            log: FakeLog::new(self.world.clone(), instance, id),
+            store: FakeStore { world: self.world.clone() },
+            clock: FakeClock { world: self.world.clone(), skew_ms },
+            codec: codec(rules.policy.clone()),
+        };
+        let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));
+        let tells = std::env::var_os("SESSIONGATE_SIM_TRACE").is_some();
+        self.workers.push(Worker { instance, slot, engine, hands, asleep_until: 0, sabotage, tells });
+    }
+
+    /// kill -9: what was in memory is gone, and so is its place in the group, now or after a time-out.
+    fn kill(&mut self, index: usize) {
+        let worker = self.workers.remove(index);
+        let mut world = self.world.borrow_mut();
+        if world.rng.permille(500) {
+            world.evict(worker.instance);
+        }
+        drop(world);
+        self.start(worker.slot);
+    }
+
+    /// A while of writing, working and breaking; then all is mended and must come to rest.
+    pub fn run(&mut self) -> Result<(), String> {
+        let steps = 500 + self.world.borrow_mut().rng.below(900);
+        for step in 0..steps {
+            self.turn()?;
+            if step % 25 == 0 {
+                check::frontiers_hold(&self.world.borrow())?;
+            }
+        }
+        self.heal();
+        for step in 0..20_000 {
+            self.turn()?;
+            if step % 50 == 0 && check::is_settled(&self.world.borrow()) {
+                return check::outcome(&self.world.borrow());
+            }
+        }
+        check::outcome(&self.world.borrow())
+    }
+
+    fn heal(&mut self) {
+        let mut world = self.world.borrow_mut();
+        world.faults = false;
+        world.redis.out_of_memory = false;
+        world.redis_skew = world.redis_skew.clamp(-100, 100);
+        for id in 0..world.upstream.len() {
+            if world.upstream[id] == Upstream::Open {
+                world.end_upstream(id, Upstream::Committed);
+            }
+        }
+        drop(world);
+        self.workers.iter_mut().for_each(|worker| worker.asleep_until = 0);
+    }
+
+    fn turn(&mut self) -> Result<(), String> {
+        if self.world.borrow().faults {
+            self.disturb();
+        }
+        let (index, killed) = {
+            let mut world = self.world.borrow_mut();
+            let ms = world.rng.between(0, 4);
+            world.pass_time(ms);
+            world.coordinate();
+            world.expire_downstream();
+            let index = world.rng.below(self.workers.len() as u64) as usize;
+            (index, world.faults && world.rng.permille(4))
+        };
+        if killed {
+            self.kill(index);
+            return Ok(());
+        }
+        if self.workers[index].asleep_until > self.world.borrow().now {
+            return Ok(());
+        }
+        if !self.workers[index].step(self.mutant) {
+            self.kill(index);
+        }
+        Ok(())
+    }
+
+    fn disturb(&mut self) {
+        let mut world = self.world.borrow_mut();
+        if world.rng.permille(140) {
+            world.say();
+        }
+        if world.rng.permille(120) {
+            world.ask();
+        }
+        if world.rng.permille(60) {
+            world.end_some_upstream();
+        }
+        if world.rng.permille(4) {
+            world.redis.flush();
+        }
+        if world.rng.permille(8) {
+            let to = world.redis.earlier.len() as u64;
+            let to = world.rng.below(to) as usize;
+            world.redis.roll_back(to);
+        }
+        if world.rng.permille(5) {
+            world.redis.out_of_memory = !world.redis.out_of_memory;
+        }
+        if world.rng.permille(4) {
+            world.redis.away_until = world.now + world.rng.between(5, 400);
+        }
+        if world.rng.permille(5) {
+            world.redis_skew = world.rng.between(-3 * GUARD_MS, GUARD_MS - 100);
+        }
+        if world.rng.permille(10) {
+            world.truncate();
+        }
+        if world.rng.permille(1) {
+            world.make_inbound_anew();
+        }
+        if world.rng.permille(6) {
+            let ms = world.rng.between(50, 3_000);
+            world.pass_time(ms);
+        }
+        if world.rng.permille(6) && !self.workers.is_empty() {
+            let index = world.rng.below(self.workers.len() as u64) as usize;
+            self.workers[index].asleep_until = world.now + world.rng.between(10, 1_500);
+        }
+        let grows = world.rng.permille(2) && self.workers.len() < 3;
+        drop(world);
+        if grows {
+            self.slots += 1;
+            self.start(self.slots);
+        }
+    }
+}
+
+impl Worker {
+    /// One step; false when this worker is of no more use.
+    fn step(&mut self, mutant: Option<Mutant>) -> bool {
+        if let Some(goes_on) = mutant.and_then(|mutant| self.other_half(mutant)) {
+            return goes_on;
+        }
+        let step = self.engine.step(self.hands.clock.now());
+        match mutant {
+            Some(mutant) => self.step_sabotaged(mutant, step),
+            None => self.perform(step),
+        }
+    }
+
+    pub fn perform(&mut self, step: Step) -> bool {
+        let idle_ms = match &step {
+            Step::Poll(take) => take.wait_ms.min(20),
+            _ => 0,
+        };
+        let told = self.tells.then(|| {
+            let now = self.hands.store.world.borrow().now - START_MS;
+            format!("{now:>6} {} {}", self.instance, brief(&format!("{step:?}")))
+        });
+        let performed = self.hands.perform(step);
+        if let Some(told) = told.filter(|_| !is_dull(&performed)) {
+            println!("{told}\n         -> {}", brief(&format!("{performed:?}")));
+        }
+        match performed {
+            Performed::Answer(input) | Performed::Unavailable(input, _) => {
+                if matches!(&input, Input::Polled(batch) if batch.inbound.is_empty() && batch.intents.is_empty()) {
+                    self.hands.store.world.borrow_mut().pass_time(idle_ms / 4);
+                }
+                self.feed(input);
+                true
+            }
+            Performed::Broken(_) | Performed::Left(_) => false,
+        }
+    }
+
+    pub fn feed(&mut self, input: Input) {
+        let input = self.sabotage.see(input);
+        self.engine.feed(input, self.hands.clock.now());
+        self.engine.take_notices();
+    }
+}
+
+fn is_dull(performed: &Performed) -> bool {
+    let Performed::Answer(Input::Polled(batch)) = performed else { return false };
+    batch.inbound.is_empty() && batch.intents.is_empty() && batch.ends.is_empty() && batch.assignment.is_none()
+}
+
+/// A step on one line: without what every line holds.
+fn brief(text: &str) -> String {
+    let mut text = text.to_owned();
+    for (long, short) in [
+        ("StreamPartition { stream: Inbound, partition: Partition(", "inbound("),
+        ("StreamPartition { stream: Intent, partition: Partition(", "intent("),
+        ("Partition(", "("),
+        ("Offset(", "("),
+        ("Timestamp(18000", "("),
+        ("reaches_back_to: (-62167219200000), ", ""),
+        ("WindowKey(\"whatsapp:106:", "(\""),
+        ("truncated_at: None", ""),
+    ] {
+        text = text.replace(long, short);
+    }
+    while let Some(at) = text.find("value: Some(b\"") {
+        let end = text[at..].find("headers: []").map_or(text.len(), |end| at + end);
+        text.replace_range(at..end, "");
+    }
+    text.truncate(900);
+    text
+}

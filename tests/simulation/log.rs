@@ -1,0 +1,529 @@
+//! A log with what makes real ones hard: transactions upstream that hang or abort, markers that occupy offsets, a
+//! group that rebalances, members that sleep, commits whose answer is lost.
+
+use crate::world::{InstanceId, Mutant, Shared, World};
+use bytes::Bytes;
+use sessiongate::core::frontier::{Ends, Topology};
+use sessiongate::core::ids::{Offset, Partition, TopicId};
+use sessiongate::core::record::{Record, Stream, StreamPartition};
+use sessiongate::core::time::Timestamp;
+use sessiongate::ports::*;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Upstream {
+    Open,
+    Committed,
+    Aborted,
+}
+
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Record { value: Bytes, timestamp: Timestamp, transaction: Option<usize> },
+    Marker,
+}
+
+#[derive(Default, Debug)]
+pub struct PartitionLog {
+    pub start: i64,
+    pub entries: Vec<Entry>,
+}
+
+impl PartitionLog {
+    pub fn high(&self) -> i64 {
+        self.entries.len() as i64
+    }
+}
+
+#[derive(Debug)]
+pub struct TopicLog {
+    pub id: TopicId,
+    pub partitions: Vec<PartitionLog>,
+}
+
+/// An output as a read_committed consumer may come to see it.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub instance: InstanceId,
+    pub record: OutputRecord,
+}
+
+#[derive(Default, Debug)]
+pub struct DownstreamTransaction {
+    pub outputs: Vec<Output>,
+    pub offsets: BTreeMap<StreamPartition, Offset>,
+    pub touched_at: i64,
+}
+
+#[derive(Debug, Default)]
+pub struct Member {
+    pub assigned: Option<BTreeSet<StreamPartition>>,
+    pub generation: u64,
+    pub told: VecDeque<Assignment>,
+    /// A revocation that it has not answered.
+    pub revoking: bool,
+    pub last_seen: i64,
+}
+
+#[derive(Default, Debug)]
+pub struct Group {
+    pub members: BTreeMap<InstanceId, Member>,
+    pub generation: u64,
+    pub rebalancing: bool,
+    pub committed: BTreeMap<StreamPartition, Offset>,
+}
+
+impl World {
+    pub fn topic(&self, stream: Stream) -> &TopicLog {
+        match stream {
+            Stream::Inbound => &self.inbound,
+            Stream::Intent => &self.intents,
+        }
+    }
+
+    fn partition(&self, at: StreamPartition) -> &PartitionLog {
+        &self.topic(at.stream).partitions[at.partition.0 as usize]
+    }
+
+    /// The last stable offset: nothing at or above an open transaction is shown.
+    pub fn stable(&self, at: StreamPartition) -> i64 {
+        let log = self.partition(at);
+        let open = log.entries.iter().position(|entry| match entry {
+            Entry::Record { transaction: Some(id), .. } => self.upstream[*id] == Upstream::Open,
+            _ => false,
+        });
+        open.map_or(log.high(), |offset| offset as i64)
+    }
+
+    pub fn join(&mut self, instance: InstanceId) {
+        let now = self.now;
+        self.group.members.insert(instance, Member { last_seen: now, ..Member::default() });
+        self.group.rebalancing = true;
+    }
+
+    /// A member is gone: its partitions are free at once.
+    pub fn evict(&mut self, instance: InstanceId) {
+        if let Some(member) = self.group.members.remove(&instance) {
+            self.group.rebalancing = true;
+            self.zombies.insert(instance, member.assigned.is_some());
+        }
+    }
+
+    /// Moves the group on: asks for partitions back, and deals them out when all are free.
+    pub fn coordinate(&mut self) {
+        let (now, timeout) = (self.now, self.session_timeout);
+        let dead: Vec<_> =
+            self.group.members.iter().filter(|(_, m)| now - m.last_seen > timeout).map(|(id, _)| *id).collect();
+        dead.into_iter().for_each(|id| self.evict(id));
+        if !self.group.rebalancing || self.group.members.is_empty() {
+            return;
+        }
+        let mut waiting = false;
+        for member in self.group.members.values_mut() {
+            if member.assigned.is_some() {
+                waiting = true;
+                if !member.revoking {
+                    member.revoking = true;
+                    member.told.push_back(Assignment::Revoked);
+                }
+            } else if !member.told.is_empty() {
+                waiting = true;
+            }
+        }
+        if waiting {
+            return;
+        }
+        self.group.rebalancing = false;
+        self.group.generation += 1;
+        let mut shares: Vec<BTreeSet<StreamPartition>> = vec![BTreeSet::new(); self.group.members.len()];
+        let count = shares.len();
+        for stream in [Stream::Inbound, Stream::Intent] {
+            // The two halves of a pair need not go to the same member.
+            let shift = self.rng.below(2) as usize;
+            for partition in 0..self.topic(stream).partitions.len() {
+                let to = (partition + shift) % count;
+                shares[to].insert(StreamPartition { stream, partition: Partition(partition as i32) });
+            }
+        }
+        let generation = self.group.generation;
+        for (member, share) in self.group.members.values_mut().zip(shares) {
+            member.generation = generation;
+            member.told.push_back(Assignment::Assigned(share.iter().copied().collect()));
+            member.assigned = Some(share);
+        }
+    }
+
+    /// Ends a transaction of a worker: its outputs and offsets become visible, or nothing does.
+    pub fn end_downstream(&mut self, id: &str, commit: bool) {
+        let Some(transaction) = self.downstream.remove(id) else { return };
+        if commit {
+            self.outputs.extend(transaction.outputs);
+            self.group.committed.extend(transaction.offsets);
+        }
+    }
+
+    pub fn expire_downstream(&mut self) {
+        let (now, timeout) = (self.now, self.transaction_timeout);
+        let old: Vec<_> =
+            self.downstream.iter().filter(|(_, t)| now - t.touched_at > timeout).map(|(id, _)| id.clone()).collect();
+        for id in old {
+            self.end_downstream(&id, false);
+            self.fenced.insert(id);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Cursor {
+    epoch: u32,
+    fetch: i64,
+    told_end: Option<i64>,
+    queue: VecDeque<(u32, i64)>,
+}
+
+/// One worker's view of the log.
+pub struct FakeLog {
+    world: Shared,
+    instance: InstanceId,
+    transactional_id: String,
+    cursors: BTreeMap<StreamPartition, Cursor>,
+    paused: BTreeSet<StreamPartition>,
+    topic_id: Option<TopicId>,
+    ends: Option<Ends>,
+    in_transaction: bool,
+    /// A commit whose answer was lost.
+    answered: Option<CommitOutcome>,
+}
+
+fn away<T>() -> Result<T, LogError> {
+    Err(LogError::Unavailable("the broker is away".into()))
+}
+
+impl FakeLog {
+    pub fn new(world: Shared, instance: InstanceId, transactional_id: String) -> FakeLog {
+        {
+            let mut world = world.borrow_mut();
+            // A producer that begins with the id of another ends that one's transaction.
+            world.end_downstream(&transactional_id, false);
+            world.fenced.remove(&transactional_id);
+            world.join(instance);
+        }
+        FakeLog {
+            world,
+            instance,
+            transactional_id,
+            cursors: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            topic_id: None,
+            ends: None,
+            in_transaction: false,
+            answered: None,
+        }
+    }
+
+    fn fault(&self, permille: u64) -> bool {
+        let mut world = self.world.borrow_mut();
+        world.faults && world.rng.permille(permille)
+    }
+
+    fn fetch(&mut self, world: &World, at: StreamPartition) {
+        let Some(cursor) = self.cursors.get_mut(&at) else { return };
+        let stable = world.stable(at);
+        while cursor.fetch < stable && cursor.queue.len() < 20 {
+            let visible = match &world.partition(at).entries[cursor.fetch as usize] {
+                Entry::Marker => false,
+                Entry::Record { transaction, .. } => {
+                    transaction.is_none_or(|id| world.upstream[id] == Upstream::Committed)
+                }
+            };
+            if visible {
+                cursor.queue.push_back((cursor.epoch, cursor.fetch));
+            }
+            cursor.fetch += 1;
+        }
+    }
+
+    fn record(world: &World, at: StreamPartition, offset: i64) -> Option<Record> {
+        let log = world.partition(at);
+        match log.entries.get(offset as usize) {
+            Some(Entry::Record { value, timestamp, .. }) => Some(Record {
+                stream: at.stream,
+                partition: at.partition,
+                offset: Offset(offset),
+                timestamp: *timestamp,
+                key: None,
+                value: Some(value.clone()),
+                headers: vec![],
+            }),
+            _ => None,
+        }
+    }
+
+    fn deliver(&mut self, at: StreamPartition, limit: usize, polled: &mut Polled) {
+        let shared = self.world.clone();
+        let mut world = shared.borrow_mut();
+        if self
+            .cursors
+            .get(&at)
+            .is_some_and(|c| c.fetch < world.partition(at).start || c.fetch > world.partition(at).high())
+        {
+            let epoch = self.cursors[&at].epoch;
+            polled.out_of_range.push(OutOfRange { epoch, partition: at });
+            return;
+        }
+        self.fetch(&world, at);
+        let Some(cursor) = self.cursors.get_mut(&at) else { return };
+        for _ in 0..limit {
+            let Some((mut epoch, offset)) = cursor.queue.pop_front() else { break };
+            if world.mutant == Some(Mutant::RecordsBeforeSeekKept) {
+                epoch = cursor.epoch;
+            }
+            let Some(record) = FakeLog::record(&world, at, offset) else { continue };
+            // What lies below the committed offset has its verdict: it is read to note the ids.
+            let decided = world.group.committed.get(&at).is_some_and(|committed| offset < committed.0);
+            if at.stream == Stream::Intent && !decided {
+                let highs = world.inbound.partitions.iter().map(PartitionLog::high).collect();
+                let key = (self.instance, world.intents.id.clone(), record.position());
+                let topic = world.inbound.id.clone();
+                match world.at_least_once {
+                    // An answer may stand although the intent was read again: it knew what the first reading knew.
+                    true => drop(world.reads.entry(key).or_insert((topic, highs))),
+                    false => drop(world.reads.insert(key, (topic, highs))),
+                }
+            }
+            polled.records.push(Fetched { epoch, record });
+        }
+        if cursor.queue.is_empty() && cursor.fetch == world.stable(at) && cursor.told_end != Some(cursor.fetch) {
+            cursor.told_end = Some(cursor.fetch);
+            polled.ends.push(ReachedEnd { epoch: cursor.epoch, partition: at, offset: Offset(cursor.fetch) });
+        }
+    }
+
+    fn member<T>(&self, read: impl FnOnce(&mut Member) -> T) -> Option<T> {
+        self.world.borrow_mut().group.members.get_mut(&self.instance).map(read)
+    }
+
+    fn set_cursors(&mut self, starts: &[CursorStart], clear: bool) {
+        if clear {
+            self.cursors.clear();
+        }
+        for start in starts {
+            let cursor = self.cursors.entry(start.partition).or_default();
+            // What was fetched before stays in the queue, with its old epoch.
+            cursor.epoch = start.epoch;
+            cursor.fetch = start.offset.0;
+            cursor.told_end = None;
+            self.paused.remove(&start.partition);
+        }
+    }
+}
+
+impl Log for FakeLog {
+    fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError> {
+        if self.fault(2) {
+            return away();
+        }
+        let mut polled = Polled::default();
+        {
+            let mut world = self.world.borrow_mut();
+            let now = world.now;
+            if !world.group.members.contains_key(&self.instance) {
+                // Evicted while asleep: it hears of it and joins again.
+                let had = world.zombies.remove(&self.instance).unwrap_or(false);
+                world.join(self.instance);
+                self.cursors.clear();
+                if had {
+                    polled.assignment = Some(Assignment::Lost);
+                    return Ok(polled);
+                }
+            }
+            let known =
+                Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
+            if self.topic_id.as_ref() != Some(&known.topic_id) {
+                self.topic_id = Some(known.topic_id.clone());
+                polled.topology = Some(Arc::new(known));
+            }
+            if let Some(member) = world.group.members.get_mut(&self.instance) {
+                member.last_seen = now;
+                polled.assignment = member.told.pop_front();
+            }
+        }
+        if polled.assignment.is_some() {
+            return Ok(polled);
+        }
+        for (stream, limit) in [(Stream::Inbound, request.max_inbound), (Stream::Intent, request.max_intents)] {
+            let partitions: Vec<_> = self.cursors.keys().filter(|at| at.stream == stream).copied().collect();
+            for at in partitions {
+                if limit > 0 && !self.paused.contains(&at) {
+                    self.deliver(at, limit.min(7), &mut polled);
+                }
+            }
+        }
+        Ok(polled)
+    }
+
+    fn locate(&mut self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
+        if self.fault(30) {
+            return away();
+        }
+        let world = self.world.borrow();
+        // Offsets that hang in a transaction are not told before it ends.
+        let own = |id: &String| *id == self.transactional_id;
+        let hangs = |at| world.downstream.iter().any(|(id, t)| !own(id) && t.offsets.contains_key(at));
+        if partitions.iter().any(hangs) {
+            return away();
+        }
+        let topology =
+            Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
+        let located = partitions.iter().map(|at| {
+            let log = world.partition(*at);
+            let history = (log.start..log.high()).find(|offset| {
+                matches!(&log.entries[*offset as usize], Entry::Record { timestamp, .. } if *timestamp >= since)
+            });
+            let history = Offset(history.unwrap_or(log.high()));
+            let first =
+                log.entries.get(log.start as usize..).unwrap_or_default().iter().find_map(|entry| match entry {
+                    Entry::Record { timestamp, .. } => Some(*timestamp),
+                    Entry::Marker => None,
+                });
+            let truncated = log.start > 0 && history.0 == log.start;
+            Located {
+                partition: *at,
+                committed: world.group.committed.get(at).copied(),
+                low: Offset(log.start),
+                high: Offset(log.high()),
+                history,
+                truncated_at: first.filter(|_| truncated),
+            }
+        });
+        let partitions = located.collect();
+        let group_has_offsets = !world.group.committed.is_empty();
+        Ok(Location { topology: Arc::new(topology), group_has_offsets, partitions })
+    }
+
+    fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        self.set_cursors(starts, true);
+        Ok(())
+    }
+
+    fn seek(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        if self.fault(30) {
+            return away();
+        }
+        self.set_cursors(starts, false);
+        Ok(())
+    }
+
+    fn release(&mut self) -> Result<(), LogError> {
+        self.cursors.clear();
+        self.paused.clear();
+        self.member(|member| {
+            member.assigned = None;
+            member.revoking = false;
+            member.told.clear();
+        });
+        self.world.borrow_mut().group.rebalancing = true;
+        Ok(())
+    }
+
+    fn set_paused(&mut self, paused: &[StreamPartition]) -> Result<(), LogError> {
+        self.paused = paused.iter().copied().collect();
+        Ok(())
+    }
+
+    fn request_ends(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        if self.fault(10) {
+            return away();
+        }
+        let world = self.world.borrow();
+        let end = |partition: &Partition| {
+            let at = StreamPartition::inbound(*partition);
+            let offset = match world.mutant {
+                Some(Mutant::EndAtLastStableOffset) => world.stable(at),
+                _ => world.partition(at).high(),
+            };
+            (*partition, Offset(offset))
+        };
+        self.ends = Some(Ends(partitions.iter().map(end).collect()));
+        Ok(())
+    }
+
+    fn take_ends(&mut self) -> Result<Ends, LogError> {
+        if self.fault(10) {
+            return away();
+        }
+        self.ends.take().map_or_else(away, Ok)
+    }
+
+    fn produce(&mut self, outputs: Vec<OutputRecord>) -> Result<(), LogError> {
+        if self.fault(5) {
+            return Err(LogError::MustAbort("a message was lost".into()));
+        }
+        let instance = self.instance;
+        let mut world = self.world.borrow_mut();
+        let outputs = outputs.into_iter().map(|record| Output { instance, record });
+        if world.at_least_once {
+            world.outputs.extend(outputs);
+            return Ok(());
+        }
+        if world.fenced.contains(&self.transactional_id) {
+            return Err(LogError::Fatal("fenced".into()));
+        }
+        let now = world.now;
+        self.in_transaction = true;
+        let transaction = world.downstream.entry(self.transactional_id.clone()).or_default();
+        transaction.touched_at = now;
+        transaction.outputs.extend(outputs);
+        Ok(())
+    }
+
+    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError> {
+        if let Some(outcome) = self.answered.take() {
+            return Ok(outcome);
+        }
+        if self.fault(20) {
+            return away();
+        }
+        if self.fault(15) && !self.world.borrow().at_least_once {
+            return Err(LogError::MustAbort("the coordinator says so".into()));
+        }
+        {
+            let mut world = self.world.borrow_mut();
+            if world.fenced.contains(&self.transactional_id) {
+                return Err(LogError::Fatal("fenced".into()));
+            }
+            let generation = world.group.generation;
+            let current = world.group.members.get(&self.instance).is_some_and(|m| m.generation == generation);
+            if !current && !offsets.is_empty() {
+                return match world.at_least_once {
+                    true => Ok(CommitOutcome::Aborted("illegal generation".into())),
+                    false => Err(LogError::MustAbort("illegal generation".into())),
+                };
+            }
+            if world.at_least_once {
+                world.group.committed.extend(offsets.iter().map(|(at, offset)| (*at, *offset)));
+            } else {
+                let id = self.transactional_id.clone();
+                world.downstream.entry(id.clone()).or_default().offsets.extend(offsets.clone());
+                world.end_downstream(&id, true);
+            }
+            self.in_transaction = false;
+        }
+        if self.fault(20) {
+            self.answered = Some(CommitOutcome::Committed);
+            return away();
+        }
+        Ok(CommitOutcome::Committed)
+    }
+
+    fn abort(&mut self) -> Result<(), LogError> {
+        if self.fault(30) {
+            return away();
+        }
+        self.answered = None;
+        self.in_transaction = false;
+        self.world.borrow_mut().end_downstream(&self.transactional_id, false);
+        Ok(())
+    }
+}

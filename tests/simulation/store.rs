@@ -1,0 +1,174 @@
+//! A store that forgets: flushed, restarted from any earlier state, out of memory, silent at the wrong moment.
+
+use crate::world::{Mutant, Shared, World};
+use sessiongate::core::frontier::{Frontier, Stored};
+use sessiongate::core::ids::{Partition, WindowKey};
+use sessiongate::core::time::{Span, Timestamp};
+use sessiongate::core::window::Window;
+use sessiongate::ports::*;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Default, Debug)]
+pub struct State {
+    pub frontiers: BTreeMap<Partition, Frontier>,
+    pub windows: BTreeMap<WindowKey, (Window, Timestamp)>,
+}
+
+/// How many earlier states a restart may come back to.
+const REMEMBERED: usize = 40;
+
+#[derive(Default, Debug)]
+pub struct FakeRedis {
+    pub state: State,
+    pub earlier: Vec<State>,
+    pub out_of_memory: bool,
+    pub away_until: i64,
+}
+
+impl FakeRedis {
+    pub fn expire(&mut self, clock: Timestamp) {
+        self.state.windows.retain(|_, (_, end)| *end > clock);
+    }
+
+    pub fn remember(&mut self) {
+        self.earlier.push(self.state.clone());
+        if self.earlier.len() > REMEMBERED {
+            self.earlier.remove(0);
+        }
+    }
+
+    pub fn flush(&mut self) {
+        self.state = State::default();
+    }
+
+    /// What was lost is lost: a replica that lagged has the same past, and another future.
+    pub fn roll_back(&mut self, to: usize) {
+        if let Some(state) = self.earlier.get(to).cloned() {
+            self.earlier.truncate(to);
+            self.state = state;
+        }
+    }
+
+    fn frontier(&self, partition: Partition) -> Stored<Frontier> {
+        self.state.frontiers.get(&partition).map_or(Stored::Missing, |frontier| Stored::Known(frontier.clone()))
+    }
+
+    pub fn windows(&self, keys: &[WindowKey]) -> Vec<Stored<Window>> {
+        let get = |key| self.state.windows.get(key).map_or(Stored::Missing, |(window, _)| Stored::Known(*window));
+        keys.iter().map(get).collect()
+    }
+
+    pub fn frontiers(&self, partitions: &[Partition]) -> Vec<Stored<Frontier>> {
+        partitions.iter().map(|partition| self.frontier(*partition)).collect()
+    }
+
+    fn may_merge(&self, call: &MergeCall) -> bool {
+        let frontier = self.state.frontiers.get(&call.partition);
+        frontier.is_some_and(|frontier| frontier.topic_id == call.topic_id && frontier.next >= call.from)
+    }
+
+    pub fn write_windows(&mut self, call: &MergeCall, clock: Timestamp, merges: bool) {
+        for WindowWrite { key, window, length } in &call.windows {
+            let old = self.state.windows.get(key).map(|(old, _)| *old).filter(|_| merges);
+            let new = old.map_or(*window, |old| old.merge(*window, *length));
+            if new.expires_at(*length) > clock {
+                self.state.windows.insert(key.clone(), (new, new.expires_at(*length)));
+            }
+        }
+    }
+
+    pub fn advance(&mut self, call: &MergeCall) -> MergeOutcome {
+        if !self.may_merge(call) {
+            return MergeOutcome::Refused;
+        }
+        if let Some(frontier) = self.state.frontiers.get_mut(&call.partition) {
+            frontier.next = frontier.next.max(call.to);
+        }
+        MergeOutcome::Merged
+    }
+
+    fn merge(&mut self, call: &MergeCall, clock: Timestamp, merges: bool) -> MergeOutcome {
+        if !self.may_merge(call) {
+            return MergeOutcome::Refused;
+        }
+        self.remember();
+        self.write_windows(call, clock, merges);
+        self.advance(call)
+    }
+}
+
+impl World {
+    pub fn redis_clock(&self) -> Timestamp {
+        Timestamp::from_millis(self.now) + Span::from_millis(self.redis_skew)
+    }
+}
+
+pub struct FakeStore {
+    pub world: Shared,
+}
+
+fn away<T>() -> Result<T, StoreError> {
+    Err(StoreError::Unavailable("no answer".into()))
+}
+
+impl FakeStore {
+    fn fault(&self, permille: u64) -> bool {
+        let mut world = self.world.borrow_mut();
+        world.faults && (world.redis.away_until > world.now || world.rng.permille(permille))
+    }
+}
+
+impl WindowStore for FakeStore {
+    fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
+        if self.fault(10) {
+            return away();
+        }
+        let mut world = self.world.borrow_mut();
+        let clock = world.redis_clock();
+        world.redis.expire(clock);
+        let frontiers = world.redis.frontiers(&request.frontiers);
+        Ok(Snapshot { frontiers, windows: world.redis.windows(&request.windows), clock })
+    }
+
+    fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
+        if self.fault(15) {
+            return away();
+        }
+        let mut outcomes = Vec::new();
+        for call in calls {
+            if self.fault(10) {
+                // Some of the pipeline arrived.
+                return away();
+            }
+            let mut world = self.world.borrow_mut();
+            if world.faults && world.redis.out_of_memory && world.rng.permille(500) {
+                return Err(StoreError::Refused("out of memory".into()));
+            }
+            let clock = world.redis_clock();
+            world.redis.expire(clock);
+            let merges = world.mutant != Some(Mutant::ReadFoldSet);
+            outcomes.push(world.redis.merge(call, clock, merges));
+        }
+        if self.fault(15) {
+            return away();
+        }
+        Ok(outcomes)
+    }
+
+    fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
+        if self.fault(15) {
+            return away();
+        }
+        let mut world = self.world.borrow_mut();
+        let mut started = Vec::new();
+        for FrontierStart { partition, seen, frontier } in starts {
+            let is_as_seen = world.redis.frontier(*partition) == *seen;
+            if is_as_seen {
+                world.redis.remember();
+                world.redis.state.frontiers.insert(*partition, frontier.clone());
+            }
+            started.push(is_as_seen);
+        }
+        Ok(started)
+    }
+}
