@@ -3,3 +3,6 @@
 pub mod codec;
 pub mod engine;
 pub mod hands;
+pub mod runner;
+pub mod tally;
+mod teller;

@@ -6,7 +6,7 @@ use crate::core::time::Now;
 use std::collections::BTreeSet;
 
 /// A shard with nothing to do still polls so often.
-const IDLE_POLL_MS: i64 = 1_000;
+const IDLE_POLL_MS: i64 = 250;
 
 impl Engine {
     /// Intents rest while inbound is behind (it is served first) and while their lane is full.

@@ -1,0 +1,144 @@
+//! The operator's story of a shard: one line for each change, and a repeat only now and then.
+
+use super::engine::notice::Notice;
+use super::engine::step::Input;
+use super::hands::Fault;
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+
+/// The same thing is told again after so long.
+const REPEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Something that may happen very often.
+#[derive(Default)]
+struct Rare {
+    told_at: Option<Instant>,
+    untold: u64,
+}
+
+impl Rare {
+    /// Whether to tell it now, and how often it happened since it was told last.
+    fn tell(&mut self) -> Option<u64> {
+        self.untold += 1;
+        let due = self.told_at.is_none_or(|told| told.elapsed() >= REPEAT_EVERY);
+        due.then(|| {
+            self.told_at = Some(Instant::now());
+            std::mem::take(&mut self.untold)
+        })
+    }
+}
+
+/// What was told, so that it is not told again at once.
+#[derive(Default)]
+pub(super) struct Teller {
+    kafka_away_since: Option<Instant>,
+    redis_away_since: Option<Instant>,
+    kafka: Rare,
+    redis: Rare,
+    newer: Rare,
+    misplaced: Rare,
+    timed_out: Rare,
+    unknown_kind: Rare,
+    aborted: Rare,
+}
+
+impl Teller {
+    pub(super) fn unavailable(&mut self, fault: &Fault) {
+        match fault {
+            Fault::Log(reason) => {
+                self.kafka_away_since.get_or_insert_with(Instant::now);
+                if let Some(times) = self.kafka.tell() {
+                    warn!(times, "no answer from Kafka, trying again: {reason}");
+                }
+            }
+            Fault::Store(reason) => {
+                self.redis_away_since.get_or_insert_with(Instant::now);
+                if let Some(times) = self.redis.tell() {
+                    warn!(times, "no answer from Redis, trying again: {reason}");
+                }
+            }
+        }
+    }
+
+    pub(super) fn answered(&mut self, input: &Input) {
+        match input {
+            Input::Read(_) | Input::Merged(_) => {
+                if let Some(since) = self.redis_away_since.take() {
+                    info!(away_ms = since.elapsed().as_millis() as u64, "Redis answers again");
+                    self.redis = Rare::default();
+                }
+            }
+            Input::Committed | Input::Located(..) => {
+                if let Some(since) = self.kafka_away_since.take() {
+                    info!(away_ms = since.elapsed().as_millis() as u64, "Kafka answers again");
+                    self.kafka = Rare::default();
+                }
+            }
+            Input::Polled(batch) => {
+                if let Some(change) = &batch.assignment {
+                    info!("the group's assignment changed: {}", describe(change));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: &Notice, _now_ms: i64) {
+        match notice {
+            Notice::FrontierLost { partition } => {
+                warn!(%partition, "Redis lacks what it held; the log is applied again, verdicts wait for proof");
+            }
+            Notice::Reapplying { partition, from, to } => {
+                info!(%partition, %from, %to, "filling Redis from the log");
+            }
+            Notice::Reapplied { partition } => info!(%partition, "Redis is whole again"),
+            Notice::RecordsDeleted { partition, from, to } => {
+                let (stream, partition) = (partition.stream, partition.partition);
+                error!(?stream, %partition, %from, %to, "records were deleted before they were read: check the retention");
+            }
+            Notice::NewerVersion => {
+                if let Some(times) = self.newer.tell() {
+                    error!(times, "a newer version wrote to this Redis: upgrade this worker; until then it waits");
+                }
+            }
+            Notice::Aborted => {
+                if let Some(times) = self.aborted.tell() {
+                    warn!(times, "a transaction was given up; its records are read again");
+                }
+            }
+            Notice::Misplaced { partition } => {
+                if let Some(times) = self.misplaced.tell() {
+                    error!(times, %partition, "an inbound record lies elsewhere than its customer's key says: \
+                         worker.partitioning must be `any`, or its writer must key by BUSINESS:CUSTOMER with murmur2");
+                }
+            }
+            Notice::TimedOut => {
+                if let Some(times) = self.timed_out.tell() {
+                    warn!(times, "negative verdicts went out without proof after worker.max_wait");
+                }
+            }
+            Notice::UnknownKind => {
+                if let Some(times) = self.unknown_kind.tell() {
+                    warn!(times, "inbound events of a type that is not in the table; treated as `unknown`");
+                }
+            }
+            Notice::LateInbound | Notice::FutureInbound => {}
+        }
+    }
+}
+
+fn describe(change: &crate::ports::Assignment) -> String {
+    use crate::core::record::Stream;
+    use crate::ports::Assignment;
+    match change {
+        Assignment::Assigned(partitions) => {
+            let of = |stream| {
+                let partitions = partitions.iter().filter(|partition| partition.stream == stream);
+                partitions.map(|partition| partition.partition.to_string()).collect::<Vec<_>>().join(" ")
+            };
+            format!("inbound [{}], intents [{}]", of(Stream::Inbound), of(Stream::Intent))
+        }
+        Assignment::Revoked => "everything goes back".into(),
+        Assignment::Lost => "everything was lost".into(),
+    }
+}
