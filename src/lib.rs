@@ -5,6 +5,7 @@
 //! adapters of the `ports`, and `app` puts them together.
 
 pub mod core;
+pub mod io;
 pub mod ports;
 pub mod shard;
 pub mod wire;

@@ -1,0 +1,173 @@
+//! Windows and frontiers in Redis: one round trip for a read, one for any number of merges.
+
+mod errors;
+mod link;
+mod operator;
+pub mod text;
+
+pub use link::Patience;
+pub use operator::{Health, StoredWindow, WindowFilter, WindowScan};
+
+use crate::core::frontier::Stored;
+use crate::core::time::Timestamp;
+use crate::ports::{
+    FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
+};
+use link::{Link, ScriptFile};
+use redis::{Cmd, Pipeline, Value};
+use text::Keys;
+
+/// A merge blocks Redis for about a microsecond a window; callers cut longer ranges.
+pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
+
+/// Where Redis is, and what our keys are called there.
+#[derive(Clone)]
+pub struct RedisOptions {
+    /// `redis://` or `rediss://`, with user and password if needed.
+    pub url: String,
+    /// Stands before all keys; may be empty.
+    pub key_prefix: String,
+    /// The name of the topic that the frontiers are of.
+    pub inbound_topic: String,
+    /// How long to wait.
+    pub patience: Patience,
+}
+
+/// The windows and frontiers of one deployment in a Redis (or Valkey) without cluster mode.
+///
+/// Any error gives the connection up; the next call makes another.
+pub struct RedisStore {
+    link: Link,
+    keys: Keys,
+    merge: ScriptFile,
+    start: ScriptFile,
+}
+
+impl RedisStore {
+    /// Connects to nothing yet. Refused when the URL is not usable.
+    pub fn new(options: &RedisOptions) -> Result<RedisStore, StoreError> {
+        Ok(RedisStore {
+            link: Link::new(&options.url, options.patience)?,
+            keys: Keys::new(&options.key_prefix, &options.inbound_topic),
+            merge: ScriptFile::new(include_str!("merge.lua")),
+            start: ScriptFile::new(include_str!("start.lua")),
+        })
+    }
+
+    fn merge_command(&self, call: &MergeCall) -> Cmd {
+        debug_assert!(call.windows.len() <= MAX_WINDOWS_A_MERGE, "a merge of {} windows", call.windows.len());
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(self.merge.hash()).arg(1 + call.windows.len()).arg(self.keys.frontier(call.partition));
+        for write in &call.windows {
+            command.arg(self.keys.window(&write.key));
+        }
+        command.arg(call.from.0).arg(call.to.0).arg(call.topic_id.as_str());
+        for WindowWrite { key: _, window, length } in &call.windows {
+            command
+                .arg(text::encode_window(window))
+                .arg(window.expires_at(*length).as_millis())
+                .arg(length.as_millis());
+        }
+        command
+    }
+}
+
+impl WindowStore for RedisStore {
+    fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
+        let ReadRequest { frontiers, windows } = request;
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("TIME");
+        if !frontiers.is_empty() || !windows.is_empty() {
+            // One command, so that frontiers and windows are of one instant.
+            pipeline.cmd("MGET");
+            for partition in frontiers {
+                pipeline.arg(self.keys.frontier(*partition));
+            }
+            for key in windows {
+                pipeline.arg(self.keys.window(key));
+            }
+        }
+        let mut answers = self.link.ask(&pipeline)?.into_iter();
+        let clock = answers.next().as_ref().and_then(clock).ok_or_else(|| errors::unexpected_answer("TIME"))?;
+        let values = answers.next().map_or_else(|| Ok(Vec::new()), |values| texts(values, "MGET"))?;
+        if values.len() != frontiers.len() + windows.len() {
+            return Err(errors::unexpected_answer("MGET"));
+        }
+        let (frontiers, windows) = values.split_at(frontiers.len());
+        Ok(Snapshot {
+            frontiers: frontiers.iter().map(|text| text::decode_frontier(text.as_deref())).collect(),
+            windows: windows.iter().map(|text| text::decode_window(text.as_deref())).collect(),
+            clock,
+        })
+    }
+
+    fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
+        if calls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = Pipeline::with_capacity(calls.len());
+        for call in calls {
+            pipeline.add_command(self.merge_command(call));
+        }
+        let answers = self.link.run_script(&self.merge, &pipeline)?;
+        let outcome = |merged| if merged { MergeOutcome::Merged } else { MergeOutcome::Refused };
+        answers.iter().map(|answer| Ok(outcome(yes_or_no(answer, "merge")?))).collect()
+    }
+
+    fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
+        let mut pipeline = Pipeline::with_capacity(starts.len());
+        for FrontierStart { partition, seen, frontier } in starts {
+            let Some(seen) = text::seen_bytes(seen) else {
+                continue;
+            };
+            pipeline.cmd("EVALSHA").arg(self.start.hash()).arg(1).arg(self.keys.frontier(*partition));
+            pipeline.arg(seen).arg(text::encode_frontier(frontier));
+        }
+        if pipeline.is_empty() {
+            return Ok(vec![false; starts.len()]);
+        }
+        let mut answers = self.link.run_script(&self.start, &pipeline)?.into_iter();
+        let mut started = Vec::with_capacity(starts.len());
+        for start in starts {
+            let was_asked = start.seen != Stored::Newer;
+            started.push(was_asked && answers.next().map_or(Ok(false), |answer| yes_or_no(&answer, "start"))?);
+        }
+        Ok(started)
+    }
+}
+
+fn yes_or_no(answer: &Value, what: &str) -> Result<bool, StoreError> {
+    match answer {
+        Value::Int(1) => Ok(true),
+        Value::Int(0) => Ok(false),
+        _ => Err(errors::unexpected_answer(what)),
+    }
+}
+
+/// The values of an MGET.
+fn texts(answer: Value, what: &str) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+    let Value::Array(values) = answer else {
+        return Err(errors::unexpected_answer(what));
+    };
+    let text = |value| match value {
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        Value::Nil => Ok(None),
+        _ => Err(errors::unexpected_answer(what)),
+    };
+    values.into_iter().map(text).collect()
+}
+
+/// The seconds and microseconds of a TIME.
+fn clock(answer: &Value) -> Option<Timestamp> {
+    let Value::Array(parts) = answer else {
+        return None;
+    };
+    let number = |part: &Value| match part {
+        Value::BulkString(bytes) => std::str::from_utf8(bytes).ok()?.parse::<i64>().ok(),
+        _ => None,
+    };
+    let [seconds, micros] = parts.as_slice() else {
+        return None;
+    };
+    Some(Timestamp::from_millis(number(seconds)?.checked_mul(1_000)?.checked_add(number(micros)? / 1_000)?))
+}

@@ -1,0 +1,253 @@
+//! What an operator asks of Redis: is it fit, what windows does it hold, remove one.
+
+use super::{RedisStore, clock, errors, text, texts};
+use crate::core::frontier::{Frontier, Stored};
+use crate::core::ids::{Partition, WindowKey};
+use crate::core::time::{Span, Timestamp};
+use crate::core::window::Window;
+use crate::ports::{ReadRequest, StoreError, WindowStore};
+use redis::Value;
+use std::collections::{HashSet, VecDeque};
+
+const KEYS_A_SCAN: usize = 1_000;
+
+/// What Redis says of itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Health {
+    /// `redis` or `valkey`.
+    pub server: String,
+    /// Its version, as `7.0.15`.
+    pub version: String,
+    /// `standalone`, `cluster` or `sentinel`.
+    pub mode: String,
+    /// `master` or `slave`, as Redis calls them.
+    pub role: String,
+    /// What it does when it is full; anything but `noeviction` loses windows. None when it does not tell.
+    pub eviction_policy: Option<String>,
+    /// Its clock, read in the same round trip.
+    pub clock: Timestamp,
+}
+
+/// A window with what is left of its key's life.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredWindow {
+    /// Its key.
+    pub key: WindowKey,
+    /// What is stored.
+    pub window: Stored<Window>,
+    /// How long the key still lives; None when it never ends, which no version of ours writes.
+    pub remaining: Option<Span>,
+}
+
+/// Which windows to list; all, when empty.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WindowFilter {
+    /// Of this channel only.
+    pub channel: Option<String>,
+    /// Of this business only.
+    pub business: Option<String>,
+}
+
+impl WindowFilter {
+    fn takes(&self, key: &WindowKey) -> bool {
+        let mut parts = key.as_str().splitn(3, ':');
+        let mut is = |wanted: &Option<String>| {
+            let part = parts.next();
+            wanted.is_none() || wanted.as_deref() == part
+        };
+        is(&self.channel) && is(&self.business)
+    }
+}
+
+impl RedisStore {
+    /// Reads what decides whether this Redis can be relied on.
+    pub fn health(&mut self) -> Result<Health, StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("TIME");
+        for section in ["server", "replication", "memory"] {
+            pipeline.cmd("INFO").arg(section);
+        }
+        // Managed services often refuse CONFIG; INFO names the policy too.
+        pipeline.cmd("CONFIG").arg("GET").arg("maxmemory-policy");
+        let mut answers = self.link.send(&pipeline)?;
+        let configured = answers.pop().and_then(configured_value);
+        let answers = self.link.refuse_errors(answers)?;
+        let clock = answers.first().and_then(clock).ok_or_else(|| errors::unexpected_answer("TIME"))?;
+        let info: String = answers.into_iter().skip(1).filter_map(|answer| redis::from_redis_value(answer).ok()).fold(
+            String::new(),
+            |mut all, section: String| {
+                all.push_str(&section);
+                all.push('\n');
+                all
+            },
+        );
+        let fact = |name: &str| info_value(&info, name).map(str::to_owned);
+        let server = fact("server_name").unwrap_or_else(|| "redis".to_owned());
+        let version = fact("valkey_version").or_else(|| fact("redis_version"));
+        Ok(Health {
+            version: version.ok_or_else(|| errors::unexpected_answer("INFO"))?,
+            mode: fact("server_mode").or_else(|| fact("redis_mode")).unwrap_or_default(),
+            role: fact("role").unwrap_or_default(),
+            eviction_policy: configured.or_else(|| fact("maxmemory_policy")),
+            server,
+            clock,
+        })
+    }
+
+    /// Reads one window; None when there is nothing.
+    pub fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
+        Ok(self.read_windows(vec![key.clone()])?.into_iter().next())
+    }
+
+    /// Reads frontiers, in the order asked for.
+    pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
+        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), windows: Vec::new() })?.frontiers)
+    }
+
+    /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window
+    /// that is opened or ends meanwhile may be listed or not.
+    pub fn scan_windows(&mut self, filter: &WindowFilter, limit: usize) -> WindowScan<'_> {
+        let glob = self.keys.window_glob(filter.channel.as_deref(), filter.business.as_deref());
+        WindowScan {
+            store: self,
+            filter: filter.clone(),
+            glob,
+            cursor: Some("0".to_owned()),
+            listed: HashSet::new(),
+            ready: VecDeque::new(),
+            limit,
+        }
+    }
+
+    /// Removes a window; false when there was none. The log still holds the customer's act: applying it again
+    /// opens the window again.
+    pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("DEL").arg(self.keys.window(key));
+        let answers = self.link.ask(&pipeline)?;
+        answers.first().map_or(Ok(false), |answer| super::yes_or_no(answer, "DEL"))
+    }
+
+    // Windows that are there, with the rest of their time.
+    fn read_windows(&mut self, keys: Vec<WindowKey>) -> Result<Vec<StoredWindow>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("MGET");
+        for key in &keys {
+            pipeline.arg(self.keys.window(key));
+        }
+        for key in &keys {
+            pipeline.cmd("PTTL").arg(self.keys.window(key));
+        }
+        let mut answers = self.link.ask(&pipeline)?.into_iter();
+        let values = texts(answers.next().unwrap_or(Value::Nil), "MGET")?;
+        let mut windows = Vec::with_capacity(keys.len());
+        for ((key, value), remaining) in keys.into_iter().zip(values).zip(answers) {
+            let Value::Int(remaining_ms) = remaining else {
+                return Err(errors::unexpected_answer("PTTL"));
+            };
+            const NO_END: i64 = -1;
+            const NO_KEY: i64 = -2;
+            if value.is_some() && remaining_ms != NO_KEY {
+                let remaining = (remaining_ms != NO_END).then(|| Span::from_millis(remaining_ms));
+                windows.push(StoredWindow { key, window: text::decode_window(value.as_deref()), remaining });
+            }
+        }
+        Ok(windows)
+    }
+}
+
+/// Windows as they are found. After an error it ends.
+pub struct WindowScan<'a> {
+    store: &'a mut RedisStore,
+    filter: WindowFilter,
+    glob: String,
+    cursor: Option<String>,
+    listed: HashSet<WindowKey>,
+    ready: VecDeque<StoredWindow>,
+    limit: usize,
+}
+
+impl WindowScan<'_> {
+    fn scan_on(&mut self, cursor: &str) -> Result<(), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(&self.glob).arg("COUNT").arg(KEYS_A_SCAN);
+        let answer = self.store.link.ask(&pipeline)?.pop().unwrap_or(Value::Nil);
+        let (next, found): (String, Vec<Vec<u8>>) =
+            redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
+        self.cursor = Some(next).filter(|next| next != "0");
+        let mut keys = Vec::new();
+        for key in found.iter().filter_map(|key| self.store.keys.parse_window(key)) {
+            // A scan may find a key twice.
+            if self.listed.len() < self.limit && self.filter.takes(&key) && self.listed.insert(key.clone()) {
+                keys.push(key);
+            }
+        }
+        self.ready.extend(self.store.read_windows(keys)?);
+        Ok(())
+    }
+}
+
+impl Iterator for WindowScan<'_> {
+    type Item = Result<StoredWindow, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(window) = self.ready.pop_front() {
+                return Some(Ok(window));
+            }
+            if self.listed.len() >= self.limit {
+                return None;
+            }
+            let cursor = self.cursor.take()?;
+            if let Err(error) = self.scan_on(&cursor) {
+                self.cursor = None;
+                return Some(Err(error));
+            }
+        }
+    }
+}
+
+fn configured_value(answer: Value) -> Option<String> {
+    let (_, value): (String, String) = redis::from_redis_value(answer).ok()?;
+    Some(value)
+}
+
+fn info_value<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_looks_at_parts_and_not_at_text() {
+        let filter = |channel: Option<&str>, business: Option<&str>| WindowFilter {
+            channel: channel.map(str::to_owned),
+            business: business.map(str::to_owned),
+        };
+        let key = WindowKey::parse("whatsapp:106:a:107:b").unwrap();
+        let table = [
+            (filter(None, None), true),
+            (filter(Some("whatsapp"), None), true),
+            (filter(None, Some("106")), true),
+            (filter(None, Some("107")), false),
+            (filter(Some("whats"), Some("106")), false),
+            (filter(Some("whatsapp"), Some("10")), false),
+        ];
+        for (filter, takes) in table {
+            assert_eq!(filter.takes(&key), takes, "{filter:?}");
+        }
+    }
+
+    #[test]
+    fn a_fact_is_found_by_its_whole_name() {
+        let info = "# Server\r\nredis_version:7.0.15\r\nredis_version_x:1\r\nrole:master\r\n";
+        assert_eq!(info_value(info, "redis_version"), Some("7.0.15"));
+        assert_eq!(info_value(info, "role"), Some("master"));
+        assert_eq!(info_value(info, "redis"), None);
+    }
+}
