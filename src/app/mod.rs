@@ -1,0 +1,157 @@
+//! Puts a worker together: a thread for each shard, each with clients of its own.
+
+pub mod preflight;
+mod settings;
+
+use crate::config::Config;
+use crate::core::policy::Policy;
+use crate::io::clock::SystemClock;
+use crate::io::kafka::{KafkaLog, KafkaSettings};
+use crate::ports::WindowStore;
+use crate::shard::codec::Codec;
+use crate::shard::engine::rules::Rules;
+use crate::shard::engine::step::Halt;
+use crate::shard::hands::Hands;
+use crate::shard::runner::{self, Board, Exit};
+use crate::wire::output::{Encoder, Topics};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing::{error, info, warn};
+
+/// The longest pause before a broken shard is started again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Makes a shard's own connection to the store.
+pub type StoreMaker = Arc<dyn Fn() -> Box<dyn WindowStore + Send> + Send + Sync>;
+
+/// Everything a shard is made of.
+#[derive(Clone)]
+pub struct ShardParts {
+    /// Its Kafka clients.
+    pub kafka: KafkaSettings,
+    /// Its rules.
+    pub rules: Rules,
+    /// The topics it writes.
+    pub topics: Topics,
+    /// What its outputs may take at most, in bytes.
+    pub max_output_bytes: usize,
+}
+
+/// A worker at work.
+pub struct Running {
+    stop: Arc<AtomicBool>,
+    boards: Vec<Arc<Board>>,
+    ended: mpsc::UnboundedReceiver<Ended>,
+    count: usize,
+}
+
+/// How a worker ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// As asked, with everything in flight committed.
+    Stopped,
+    /// Going on would break the promise, or cannot work.
+    Refused(String),
+}
+
+impl Running {
+    /// Asks every shard to commit what is in flight and to leave.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// What the shards tell of themselves.
+    pub fn boards(&self) -> &[Arc<Board>] {
+        &self.boards
+    }
+
+    /// Waits until all shards have left. When one cannot go on, the others are asked to stop.
+    pub async fn ended(&mut self) -> Ended {
+        let mut outcome = Ended::Stopped;
+        while self.count > 0 {
+            let Some(ended) = self.ended.recv().await else { break };
+            self.count -= 1;
+            if ended != Ended::Stopped {
+                self.stop();
+                outcome = ended;
+            }
+        }
+        outcome
+    }
+}
+
+/// The parts of all shards of a worker.
+pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
+    let instance = settings::instance(config);
+    let shards = (0..config.worker.shards).map(|shard| ShardParts {
+        kafka: settings::kafka(config, &instance, shard),
+        rules: settings::rules(config, found),
+        topics: settings::topics(config),
+        max_output_bytes: found.max_output_bytes,
+    });
+    shards.collect()
+}
+
+/// Starts a thread for each shard.
+pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Running> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (tell, ended) = mpsc::unbounded_channel();
+    let mut running = Running { stop: stop.clone(), boards: Vec::new(), ended, count: 0 };
+    for (number, parts) in parts.into_iter().enumerate() {
+        let board = Arc::new(Board::default());
+        running.boards.push(board.clone());
+        let (stop, tell, store) = (stop.clone(), tell.clone(), store.clone());
+        thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
+            let span = tracing::info_span!("shard", number);
+            let _entered = span.enter();
+            // Nobody listens any more only when the process is ending anyway.
+            let _ = tell.send(keep_running(&parts, &store, &stop, &board));
+        })?;
+        running.count += 1;
+    }
+    Ok(running)
+}
+
+/// Runs a shard, and starts it anew when its clients broke.
+fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board: &Arc<Board>) -> Ended {
+    let mut pause = Duration::from_millis(500);
+    loop {
+        let log = match KafkaLog::start(&parts.kafka) {
+            Ok(log) => log,
+            Err(error) => return Ended::Refused(format!("the Kafka clients cannot be made: {error}")),
+        };
+        let hands = Hands { log, store: store(), clock: SystemClock::new(), codec: codec(parts) };
+        match runner::run(parts.rules.clone(), hands, stop, board) {
+            Exit::Stopped => {
+                info!("left; everything in flight is committed");
+                return Ended::Stopped;
+            }
+            Exit::Halted(Halt::OffsetsVanished) => {
+                return Ended::Refused(
+                    "the consumer group has no committed offsets although this Redis was filled by it before: starting \
+                     from the beginning would send out again what was sent. If that is wanted (or this is a new group on \
+                     purpose), set kafka.accept_missing_offsets = true once; else restore the group's offsets"
+                        .into(),
+                );
+            }
+            Exit::Broken(error) if stop.load(Ordering::Relaxed) => {
+                error!("left without committing what was in flight: {error}");
+                return Ended::Refused(error.to_string());
+            }
+            Exit::Broken(error) => {
+                warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
+                thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+}
+
+fn codec(parts: &ShardParts) -> Codec {
+    let policy: Policy = parts.rules.policy.clone();
+    let source = format!("/sessiongate/{}", parts.kafka.group_id);
+    Codec::new(policy, Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes))
+}

@@ -1,0 +1,269 @@
+//! Is everything outside as the worker needs it? `check` tells all of it; `run` waits for what may still come and
+//! refuses what would break the promise.
+
+use crate::config::{Config, Partitioning};
+use crate::core::time::Span;
+use crate::io::clock::SystemClock;
+use crate::io::kafka::KafkaSettings;
+use crate::io::kafka::admin::{self, TopicState};
+use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
+use crate::ports::Clock;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Outputs hold their input and a little more.
+const OUTPUT_ROOM_BYTES: i64 = 64 * 1024;
+/// Kafka's own default for `max.message.bytes`.
+const DEFAULT_MAX_MESSAGE_BYTES: i64 = 1_048_588;
+/// Redis's clock may be off by so much before an operator should know.
+const CLOCK_TOLERANCE: Span = Span::from_secs(1);
+/// The longest pause between two looks.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const TELL_EVERY: Duration = Duration::from_secs(10);
+
+/// How bad a problem is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Severity {
+    /// The worker runs, and somebody should know.
+    Advice,
+    /// It may come right by itself or by somebody's hand: the worker waits for it.
+    Waits,
+    /// Running like this would break the promise.
+    Refuses,
+}
+
+/// Something that is not as it should be, and what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Problem {
+    fn new(severity: Severity, what: impl Into<String>, remedy: impl Into<String>) -> Problem {
+        Problem { severity, what: what.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n    remedy: {}", self.what, self.remedy)
+    }
+}
+
+/// What the worker learns on the way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// What every output topic takes, in bytes.
+    pub max_output_bytes: usize,
+    /// The inbound topic keeps its records longer than windows last.
+    pub history_is_kept: bool,
+}
+
+/// The connection to Redis that this configuration describes.
+pub fn redis_options(config: &Config) -> RedisOptions {
+    RedisOptions {
+        url: config.redis.url.expose().to_owned(),
+        key_prefix: config.redis.key_prefix.clone(),
+        inbound_topic: config.topics.inbound_message.clone(),
+        patience: Patience::default(),
+    }
+}
+
+/// The connection to Kafka for questions about topics.
+pub fn admin_settings(config: &Config) -> KafkaSettings {
+    super::settings::kafka(config, "admin", 0)
+}
+
+/// Looks at everything, and tells all that is wrong.
+pub fn examine(config: &Config) -> (Option<Found>, Vec<Problem>) {
+    let mut problems = Vec::new();
+    let found = examine_kafka(config, &mut problems);
+    examine_redis(config, &mut problems);
+    problems.sort_by_key(|problem| std::cmp::Reverse(problem.severity));
+    (found, problems)
+}
+
+/// Waits until everything is there; an error says what will not come right by itself.
+pub fn wait_until_ready(config: &Config, stop: &AtomicBool) -> Result<Option<Found>, String> {
+    let mut pause = Duration::from_millis(250);
+    let mut told: Option<Instant> = None;
+    while !stop.load(Ordering::Relaxed) {
+        let (found, problems) = examine(config);
+        let refused: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Refuses).collect();
+        if !refused.is_empty() {
+            return Err(refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+        }
+        let waits = problems.iter().any(|problem| problem.severity == Severity::Waits);
+        if let (Some(found), false) = (found, waits) {
+            problems.iter().for_each(|problem| warn!("{problem}"));
+            info!("Kafka and Redis are as they should be");
+            return Ok(Some(found));
+        }
+        if told.is_none_or(|told| told.elapsed() >= TELL_EVERY) {
+            told = Some(Instant::now());
+            problems.iter().for_each(|problem| warn!("waiting: {problem}"));
+        }
+        let until = Instant::now() + pause;
+        while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+    Ok(None)
+}
+
+fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> {
+    let topics = &config.topics;
+    let inputs = [topics.inbound_message.as_str(), topics.outbound_intent.as_str()];
+    let outputs = [&topics.session_send, &topics.template_required, &topics.window_event, &topics.dead_letter];
+    let names: Vec<&str> = inputs.into_iter().chain(outputs.into_iter().map(String::as_str)).collect();
+    let states = match admin::describe(&admin_settings(config), &names) {
+        Ok(states) => states,
+        Err(error) => {
+            let what = format!("Kafka at {} cannot be asked: {error:#}", config.kafka.brokers);
+            let remedy = "start it, or correct kafka.brokers (SESSIONGATE_KAFKA_BROKERS)";
+            problems.push(Problem::new(Severity::Waits, what, remedy));
+            return None;
+        }
+    };
+    for state in states.iter().filter(|state| state.partitions.is_none()) {
+        let what = format!("topic {} does not exist", state.name);
+        problems.push(Problem::new(Severity::Waits, what, "create it: sessiongate topics create"));
+    }
+    let [inbound, intents, outputs @ ..] = states.as_slice() else { return None };
+    examine_partitions(config, inbound, intents, problems);
+    let history_is_kept = examine_retention(config, inbound, problems);
+    let max_output_bytes = examine_sizes(inbound, intents, outputs, problems);
+    Some(Found { max_output_bytes, history_is_kept })
+}
+
+fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicState, problems: &mut Vec<Problem>) {
+    let (Some(inbound_count), Some(intent_count)) = (inbound.partitions, intents.partitions) else { return };
+    if inbound_count == intent_count {
+        return;
+    }
+    let asserted = config.worker.partitioning == Partitioning::CoPartitioned;
+    let severity = if asserted { Severity::Refuses } else { Severity::Advice };
+    let what = format!(
+        "unequal partition counts: {} has {inbound_count}, {} has {intent_count}",
+        inbound.name, intents.name
+    );
+    let remedy = match asserted {
+        true => "give both the same number, or set worker.partitioning = \"any\"",
+        false => "give both the same number if you ever want worker.partitioning = \"co-partitioned\"",
+    };
+    problems.push(Problem::new(severity, what, remedy));
+}
+
+/// Whether what is deleted from the inbound topic is always too old to matter.
+fn examine_retention(config: &Config, inbound: &TopicState, problems: &mut Vec<Problem>) -> bool {
+    let name = &inbound.name;
+    if let Some(policy) = inbound.configs.get("cleanup.policy").filter(|policy| *policy != "delete") {
+        let what = format!("topic {name} has cleanup.policy={policy}: compaction deletes what holds windows open");
+        problems.push(Problem::new(Severity::Refuses, what, format!("set cleanup.policy=delete on {name}")));
+    }
+    let needed = config.policy().longest() + config.window.reapply_margin;
+    let number = |key: &str| inbound.configs.get(key).and_then(|value| value.parse::<i64>().ok());
+    let Some(retention_ms) = number("retention.ms") else { return false };
+    let limited_bytes = number("retention.bytes").is_some_and(|bytes| bytes >= 0);
+    if limited_bytes {
+        let what = format!("topic {name} has retention.bytes set: a busy day may delete what a lost Redis is filled from");
+        let remedy = format!("set retention.bytes=-1 on {name}, and let retention.ms decide");
+        problems.push(Problem::new(Severity::Advice, what, remedy));
+    }
+    let long_enough = retention_ms < 0 || retention_ms >= needed.as_millis();
+    if !long_enough {
+        let what = format!(
+            "topic {name} keeps records for {retention_ms} ms: less than the longest window and window.reapply_margin \
+             together ({} ms), so that a lost Redis cannot be filled again",
+            needed.as_millis()
+        );
+        let remedy = format!("set retention.ms={} or more on {name}", needed.as_millis());
+        problems.push(Problem::new(Severity::Advice, what, remedy));
+    }
+    long_enough && !limited_bytes
+}
+
+fn examine_sizes(
+    inbound: &TopicState,
+    intents: &TopicState,
+    outputs: &[TopicState],
+    problems: &mut Vec<Problem>,
+) -> usize {
+    let limit = |topic: &TopicState| {
+        let told = topic.configs.get("max.message.bytes").and_then(|value| value.parse::<i64>().ok());
+        told.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES)
+    };
+    let needed = limit(inbound).max(limit(intents)) + OUTPUT_ROOM_BYTES;
+    for output in outputs.iter().filter(|output| output.partitions.is_some() && limit(output) < needed) {
+        let what = format!(
+            "topic {} takes {} bytes a message, less than the inputs' {} and room for the verdict: large intents become \
+             dead letters",
+            output.name,
+            limit(output),
+            needed - OUTPUT_ROOM_BYTES
+        );
+        let remedy = format!("set max.message.bytes={needed} or more on {}", output.name);
+        problems.push(Problem::new(Severity::Advice, what, remedy));
+    }
+    let smallest = outputs.iter().map(limit).min().unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
+    usize::try_from(smallest).unwrap_or_default()
+}
+
+fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
+    let clock = SystemClock::new();
+    let before = clock.now().wall;
+    let health = RedisStore::new(&redis_options(config)).and_then(|mut store| store.health());
+    let after = clock.now().wall;
+    let health = match health {
+        Ok(health) => health,
+        Err(error) => {
+            let what = format!("Redis cannot be asked: {error}");
+            let remedy = "start it, or correct redis.url (SESSIONGATE_REDIS_URL)";
+            problems.push(Problem::new(Severity::Waits, what, remedy));
+            return;
+        }
+    };
+    examine_version(&health, problems);
+    match health.eviction_policy.as_deref() {
+        Some("noeviction") => {}
+        Some(policy) => problems.push(Problem::new(
+            Severity::Refuses,
+            format!("Redis has maxmemory-policy {policy}: when it is full it throws open windows away"),
+            "set it: redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf)",
+        )),
+        None => problems.push(Problem::new(
+            Severity::Advice,
+            "Redis does not tell its maxmemory-policy",
+            "allow the user CONFIG GET or INFO, and make sure that the policy is noeviction",
+        )),
+    }
+    let tolerance = CLOCK_TOLERANCE.min(config.shortest_guard().half());
+    if health.clock < before - tolerance || health.clock > after + tolerance {
+        let off = health.clock - after;
+        let what = format!("the clock of Redis is {off} beside this machine's");
+        let remedy = "run NTP on both: keys expire by its clock, and beyond half of window.guard no closed window is proven";
+        problems.push(Problem::new(Severity::Advice, what, remedy));
+    }
+}
+
+fn examine_version(health: &Health, problems: &mut Vec<Problem>) {
+    let mut numbers = health.version.split('.').map_while(|part| part.parse::<u32>().ok());
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let oldest = if health.server == "valkey" { (7, 2) } else { (7, 0) };
+    if version < oldest {
+        let what = format!("{} {} is too old", health.server, health.version);
+        problems.push(Problem::new(Severity::Refuses, what, "use Redis 7.0, Valkey 7.2, or later"));
+    }
+    if health.mode == "cluster" {
+        let what = "this Redis is a cluster: frontier and windows lie on different nodes";
+        problems.push(Problem::new(Severity::Refuses, what, "use a standalone Redis, or one with replicas"));
+    }
+}

@@ -1,0 +1,78 @@
+//! From the configuration to what each part wants to be told.
+
+use super::preflight::Found;
+use crate::config::{Config, Guarantee, Partitioning};
+use crate::io::kafka::{self, HistorySource, KafkaSettings};
+use crate::shard::engine::rules::{self, Rules};
+use crate::wire::output::Topics;
+use std::time::Duration;
+
+/// A transaction with so many records is committed at once: a crash repeats at most these.
+const MAX_TRANSACTION_RECORDS: usize = 10_000;
+/// A poll takes at most so many records of each stream.
+const BATCH_RECORDS: usize = 4_000;
+/// The intents of one partition that wait for proof take at most so much memory before they are not fetched.
+const LANE_BYTES: usize = 8 * 1024 * 1024;
+
+/// The process's name within the group: configured, or random.
+pub(super) fn instance(config: &Config) -> String {
+    config.worker.instance.clone().unwrap_or_else(|| {
+        let mut bytes = [0; 6];
+        // Without randomness the process id still tells processes of one machine apart.
+        if getrandom::fill(&mut bytes).is_err() {
+            bytes[..4].copy_from_slice(&std::process::id().to_le_bytes());
+        }
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    })
+}
+
+pub(super) fn kafka(config: &Config, instance: &str, shard: usize) -> KafkaSettings {
+    let topics =
+        kafka::Topics { inbound: config.topics.inbound_message.clone(), intent: config.topics.outbound_intent.clone() };
+    let transactional_id = format!("{}-{instance}-{shard}", config.kafka.transactional_id);
+    let mut settings =
+        KafkaSettings::new(&config.kafka.brokers, &config.kafka.group_id, &transactional_id, topics);
+    settings.instance = config.worker.instance.as_ref().map(|instance| format!("{instance}-{shard}"));
+    settings.guarantee = match config.worker.guarantee {
+        Guarantee::ExactlyOnce => kafka::Guarantee::ExactlyOnce,
+        Guarantee::AtLeastOnce => kafka::Guarantee::AtLeastOnce,
+    };
+    settings.history = HistorySource::ByTime;
+    settings.transaction_timeout = Duration::from_millis(config.kafka.transaction_timeout.as_millis().unsigned_abs());
+    settings.consumer = config.kafka.consumer.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    settings.producer = config.kafka.producer.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    settings
+}
+
+pub(super) fn rules(config: &Config, found: &Found) -> Rules {
+    Rules {
+        policy: config.policy(),
+        partitioning: match config.worker.partitioning {
+            Partitioning::Any => rules::Partitioning::Any,
+            Partitioning::CoPartitioned => rules::Partitioning::CoPartitioned,
+        },
+        max_wait: config.worker.max_wait,
+        commit_interval: config.worker.commit_interval,
+        max_transaction_records: MAX_TRANSACTION_RECORDS,
+        dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
+        reapply_margin: config.window.reapply_margin,
+        emit_opened: true,
+        emit_refreshed: false,
+        accept_missing_offsets: config.kafka.accept_missing_offsets,
+        history_is_kept: found.history_is_kept,
+        batch_records: BATCH_RECORDS,
+        lane_bytes: LANE_BYTES,
+    }
+}
+
+pub(super) fn topics(config: &Config) -> Topics {
+    let topics = &config.topics;
+    Topics {
+        session_send: topics.session_send.as_str().into(),
+        template_required: topics.template_required.as_str().into(),
+        window_event: topics.window_event.as_str().into(),
+        dead_letter: topics.dead_letter.as_str().into(),
+        inbound_message: topics.inbound_message.as_str().into(),
+        outbound_intent: topics.outbound_intent.as_str().into(),
+    }
+}

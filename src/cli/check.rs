@@ -1,0 +1,42 @@
+//! `sessiongate check`.
+
+use super::args::{Arguments, CheckArguments};
+use super::{FAILURE, MISCONFIGURED, SUCCESS};
+use crate::app::preflight::{self, Severity};
+use crate::config;
+
+/// Tells everything that is wrong, in the configuration and outside. A configuration with errors cannot say where
+/// Kafka and Redis are, except by what is right in it or by default.
+pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
+    let (config, errors) = match config::process::load(arguments.config.as_deref(), false) {
+        Ok((config, warnings)) => {
+            warnings.iter().for_each(|warning| println!("warning: {warning}"));
+            (Some(config), None)
+        }
+        Err(errors) => (config::process::load_what_is_right(arguments.config.as_deref()), Some(errors)),
+    };
+    if let Some(errors) = &errors {
+        println!("{errors}");
+    }
+    let Some(config) = config else { return MISCONFIGURED };
+    if check.print {
+        for entry in config.redacted() {
+            println!("{} = {:?}  # {}", entry.key, entry.value, entry.origin);
+        }
+    }
+    let (_, problems) = preflight::examine(&config);
+    for problem in &problems {
+        let label = if problem.severity == Severity::Advice { "advice" } else { "problem" };
+        println!("{label}: {problem}");
+    }
+    match (errors, problems.iter().any(|problem| problem.severity > Severity::Advice)) {
+        (Some(_), _) => MISCONFIGURED,
+        (None, true) => FAILURE,
+        (None, false) => {
+            let instance = config.worker.instance.as_deref();
+            let name = instance.map_or("a random one at each start".to_owned(), |name| format!("`{name}`"));
+            println!("Kafka, its topics and Redis are as the worker needs them; its instance name is {name}");
+            SUCCESS
+        }
+    }
+}

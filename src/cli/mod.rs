@@ -1,0 +1,55 @@
+//! The commands, one file each.
+
+pub mod args;
+mod check;
+mod completions;
+mod run;
+mod topics;
+mod window;
+
+use crate::config::{self, Config};
+use args::{Arguments, Command, TopicsCommand, WindowCommand};
+use std::process::ExitCode;
+
+/// Everything went well.
+const SUCCESS: u8 = 0;
+/// Something that a restart, or somebody's hand outside, may heal.
+const FAILURE: u8 = 1;
+/// Something in the configuration is wrong (EX_USAGE of sysexits).
+const MISCONFIGURED: u8 = 64;
+
+/// Runs a command.
+pub fn main(arguments: Arguments) -> ExitCode {
+    crate::telemetry::init(&arguments.log);
+    let code = match &arguments.command {
+        Command::Completions { shell } => completions::print(*shell),
+        Command::Demo(demo) => crate::demo::run(demo),
+        Command::Run => with_config(&arguments, |config| run::run(&config)),
+        Command::Check(check) => check::check(&arguments, check),
+        Command::Topics(TopicsCommand::Create(create)) => {
+            with_config(&arguments, |config| topics::create(&config, create))
+        }
+        Command::Window(WindowCommand::Get(get)) => with_config(&arguments, |config| window::get(&config, get)),
+        Command::Window(WindowCommand::List(list)) => with_config(&arguments, |config| window::list(&config, list)),
+    };
+    ExitCode::from(code)
+}
+
+/// Everything that is wrong with the configuration is told at once.
+fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Result<u8>) -> u8 {
+    match config::process::load(arguments.config.as_deref(), false) {
+        Err(errors) => {
+            eprintln!("{errors}");
+            MISCONFIGURED
+        }
+        Ok((config, warnings)) => {
+            for warning in warnings {
+                tracing::warn!("{warning}");
+            }
+            command(config).unwrap_or_else(|error| {
+                eprintln!("sessiongate: {error:#}");
+                FAILURE
+            })
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! `sessiongate run`.
+
+use super::{FAILURE, SUCCESS};
+use crate::app::{self, Ended, preflight};
+use crate::config::Config;
+use crate::io::redis::RedisStore;
+use crate::ports::WindowStore;
+use anyhow::Context as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::{error, info};
+
+/// What is in flight has so long to be committed once the worker was asked to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(30);
+
+pub(super) fn run(config: &Config) -> anyhow::Result<u8> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<u8> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    info!(version = env!("CARGO_PKG_VERSION"), "starting");
+
+    let stop = Arc::new(AtomicBool::new(false));
+    let looking = tokio::task::spawn_blocking({
+        let (config, stop) = (config.clone(), stop.clone());
+        move || preflight::wait_until_ready(&config, &stop)
+    });
+    tokio::pin!(looking);
+    let found = tokio::select! {
+        found = &mut looking => found?,
+        _ = terminate.recv() => { stop.store(true, Ordering::Relaxed); looking.await? }
+        _ = interrupt.recv() => { stop.store(true, Ordering::Relaxed); looking.await? }
+    };
+    let found = match found {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(SUCCESS),
+        Err(refused) => {
+            error!("this would break the promise:\n{refused}");
+            return Ok(FAILURE);
+        }
+    };
+
+    let options = preflight::redis_options(config);
+    RedisStore::new(&options).context("redis.url")?;
+    let store = Arc::new(move || -> Box<dyn WindowStore + Send> {
+        match RedisStore::new(&options) {
+            Ok(store) => Box::new(store),
+            Err(error) => Box::new(crate::io::Unusable(error.to_string())),
+        }
+    });
+    let mut running = app::start(app::parts(config, &found), store)?;
+    info!(shards = config.worker.shards, "running");
+    tokio::select! {
+        ended = running.ended() => return Ok(outcome(&ended)),
+        _ = terminate.recv() => info!("SIGTERM: committing what is in flight"),
+        _ = interrupt.recv() => info!("SIGINT: committing what is in flight"),
+    }
+    running.stop();
+    match tokio::time::timeout(STOP_WITHIN, running.ended()).await {
+        Ok(ended) => Ok(outcome(&ended)),
+        Err(_) => {
+            error!("not everything in flight could be committed in {STOP_WITHIN:?}; it is read again at the next start");
+            Ok(FAILURE)
+        }
+    }
+}
+
+fn outcome(ended: &Ended) -> u8 {
+    match ended {
+        Ended::Stopped => {
+            info!("stopped; everything in flight is committed");
+            SUCCESS
+        }
+        Ended::Refused(why) => {
+            error!("cannot go on: {why}");
+            FAILURE
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `sessiongate window get` and `window list`.
+
+use super::args::{GetWindowArguments, ListWindowsArguments};
+use super::{FAILURE, SUCCESS};
+use crate::app::preflight::redis_options;
+use crate::config::Config;
+use crate::core::frontier::Stored;
+use crate::core::ids::{BusinessId, Channel, CustomerId, WindowKey};
+use crate::core::time::{Span, Timestamp};
+use crate::core::window::{Window, WindowState};
+use crate::io::clock::SystemClock;
+use crate::io::redis::{RedisStore, StoredWindow, WindowFilter};
+use crate::ports::Clock;
+use crate::wire::time;
+use anyhow::bail;
+use serde_json::{Value, json};
+
+pub(super) fn get(config: &Config, arguments: &GetWindowArguments) -> anyhow::Result<u8> {
+    if config.policy().channel(&arguments.channel).is_none() {
+        bail!("channel {} is not configured", arguments.channel);
+    }
+    let channel = Channel::new(&arguments.channel);
+    let key = WindowKey::new(&channel, &BusinessId::new(&arguments.business), &CustomerId::new(&arguments.customer));
+    let mut store = RedisStore::new(&redis_options(config))?;
+    match store.get_window(&key)? {
+        Some(found) => {
+            println!("{:#}", describe(config, &found));
+            Ok(SUCCESS)
+        }
+        None => {
+            println!("{:#}", json!({ "window": key.as_str(), "state": "closed" }));
+            Ok(SUCCESS)
+        }
+    }
+}
+
+pub(super) fn list(config: &Config, arguments: &ListWindowsArguments) -> anyhow::Result<u8> {
+    let mut store = RedisStore::new(&redis_options(config))?;
+    let filter = WindowFilter { channel: arguments.channel.clone(), business: arguments.business.clone() };
+    let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
+    for found in store.scan_windows(&filter, limit) {
+        match found {
+            Ok(found) => println!("{}", describe(config, &found)),
+            Err(error) => {
+                eprintln!("sessiongate: {error}");
+                return Ok(FAILURE);
+            }
+        }
+    }
+    Ok(SUCCESS)
+}
+
+fn describe(config: &Config, found: &StoredWindow) -> Value {
+    let now = SystemClock::new().now().wall;
+    let length = config.policy().channel(found.key.channel()).map(|channel| channel.window);
+    match (&found.window, length) {
+        (Stored::Known(window), Some(rules)) => {
+            let state = match rules.state(window, now) {
+                WindowState::Open => "open",
+                WindowState::Closing => "closing",
+                WindowState::Closed => "closed",
+            };
+            shown(found, window, window.expires_at(rules.length), state, now)
+        }
+        (Stored::Known(_), None) => json!({ "window": found.key.as_str(), "state": "of a channel that is not configured" }),
+        (Stored::Newer, _) => json!({ "window": found.key.as_str(), "state": "written by a newer version" }),
+        (Stored::Damaged(_) | Stored::Missing, _) => json!({ "window": found.key.as_str(), "state": "unreadable" }),
+    }
+}
+
+fn shown(found: &StoredWindow, window: &Window, expires_at: Timestamp, state: &str, now: Timestamp) -> Value {
+    let remaining = (expires_at - now).max(Span::ZERO);
+    json!({
+        "window": found.key.as_str(),
+        "state": state,
+        "opened_at": time::format(window.opened_at),
+        "last_inbound_at": time::format(window.last_inbound_at),
+        "expires_at": time::format(expires_at),
+        "remaining_seconds": remaining.as_millis() / 1000,
+        "last_record": { "partition": window.position.partition.0, "offset": window.position.offset.0 },
+    })
+}
