@@ -5,5 +5,6 @@
 //! adapters of the `ports`, and `app` puts them together.
 
 pub mod core;
+pub mod io;
 pub mod ports;
 pub mod shard;

@@ -1,0 +1,3 @@
+//! Adapters: what stands behind the ports.
+
+pub mod kafka;
