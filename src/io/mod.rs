@@ -1,6 +1,7 @@
 //! The adapters of the ports: what talks to the world outside the process.
 
 pub mod clock;
+pub mod kafka;
 pub mod memory;
 pub mod redis;
 #[doc(hidden)]

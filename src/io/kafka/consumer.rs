@@ -1,0 +1,334 @@
+//! The consumer of both streams: messages on two queues of our own, rebalances on the consumer's.
+
+use super::context::{ConsumerEvents, is_fatal, is_outage};
+use super::cursors::Cursors;
+use super::settings::{KafkaSettings, SettingsError, Topics};
+use super::sys::{Handle, Message, Queue, WakeUp};
+use crate::core::ids::{Offset, Partition};
+use crate::core::record::{Record, Stream, StreamPartition};
+use crate::core::time::Timestamp;
+use crate::ports::{CursorStart, Fetched, LogError, OutOfRange, PollRequest, Polled, ReachedEnd};
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The consumer of one shard.
+pub(super) struct Consumer {
+    // Queues before the client: they are given back while it still lives.
+    inbound: Queue,
+    intents: Queue,
+    events: Queue,
+    wake_up: Arc<WakeUp>,
+    handle: Handle,
+    base: Arc<BaseConsumer<ConsumerEvents>>,
+    topics: Topics,
+    cursors: Cursors,
+    /// What a message's place in a queue said, to be told at the next poll: records taken with it come first.
+    failed: Option<LogError>,
+    call_timeout: Duration,
+}
+
+impl Consumer {
+    /// Joins the group (in the background; nothing is waited for).
+    pub(super) fn start(settings: &KafkaSettings) -> Result<Consumer, SettingsError> {
+        let refused = |error: &dyn std::fmt::Display| SettingsError::Refused(error.to_string());
+        let context = ConsumerEvents::new(settings.topics.clone());
+        let base: BaseConsumer<ConsumerEvents> =
+            settings.consumer_config()?.create_with_context(context).map_err(|error| refused(&error))?;
+        let base = Arc::new(base);
+        let handle: Handle = base.clone();
+        let wake_up = WakeUp::new().map_err(|error| refused(&error))?;
+        let (mut inbound, mut intents) = (Queue::new(&handle), Queue::new(&handle));
+        let mut events = Queue::of_consumer(&handle).ok_or_else(|| refused(&"the consumer has no group"))?;
+        for queue in [&mut inbound, &mut intents, &mut events] {
+            queue.watch(&wake_up);
+        }
+        base.subscribe(&[&settings.topics.inbound, &settings.topics.intent]).map_err(|error| refused(&error))?;
+        Ok(Consumer {
+            inbound,
+            intents,
+            events,
+            wake_up,
+            handle,
+            base,
+            topics: settings.topics.clone(),
+            cursors: Cursors::default(),
+            failed: None,
+            call_timeout: settings.call_timeout,
+        })
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    pub(super) fn client(&self) -> &BaseConsumer<ConsumerEvents> {
+        &self.base
+    }
+
+    /// Adds what the client last complained of.
+    pub(super) fn explain(&self, what: &str) -> String {
+        self.base.context().reports.explain(what)
+    }
+
+    /// The topic of a stream.
+    pub(super) fn topic(&self, stream: Stream) -> &str {
+        match stream {
+            Stream::Inbound => &self.topics.inbound,
+            Stream::Intent => &self.topics.intent,
+        }
+    }
+
+    /// Takes what is there, without waiting: a change of the assignment alone, or else records and reports.
+    pub(super) fn take(&mut self, request: &PollRequest, polled: &mut Polled) -> Result<(), LogError> {
+        self.wake_up.clear();
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
+        self.serve_events()?;
+        polled.assignment = self.base.context().take_assignment();
+        if polled.assignment.is_some() {
+            return Ok(());
+        }
+        for (stream, max) in [(Stream::Inbound, request.max_inbound), (Stream::Intent, request.max_intents)] {
+            let (cursors, failed) = (&mut self.cursors, &mut self.failed);
+            let queue = match stream {
+                Stream::Inbound => &self.inbound,
+                Stream::Intent => &self.intents,
+            };
+            queue.take(max, |message| {
+                if let Err(error) = sort(stream, &message, cursors, polled) {
+                    failed.get_or_insert(error);
+                }
+            });
+        }
+        Ok(())
+    }
+
+    /// Waits until something arrives, at most so long.
+    pub(super) fn wait(&self, at_most: Duration) {
+        self.wake_up.wait(at_most);
+    }
+
+    /// Serves rebalances, errors and logs. No message comes this way: partitions are forwarded before they are
+    /// assigned.
+    fn serve_events(&self) -> Result<(), LogError> {
+        loop {
+            if let Some(Ok(_)) = self.base.poll(Duration::ZERO) {
+                return Err(LogError::Fatal("a message came past its partition's queue".to_owned()));
+            }
+            let context = self.base.context();
+            if context.has_assignment() || self.events.len() == 0 {
+                return context.reports.take_trouble().map_or(Ok(()), Err);
+            }
+        }
+    }
+
+    /// Starts fetching at these offsets, and nothing else.
+    pub(super) fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        self.cursors.clear();
+        for start in starts {
+            self.cursors.place(start);
+        }
+        self.apply_assignment()
+    }
+
+    /// Stops fetching altogether.
+    pub(super) fn release(&mut self) -> Result<(), LogError> {
+        let paused: Vec<StreamPartition> = self.cursors.paused().iter().copied().collect();
+        if !paused.is_empty() {
+            // A pause outlives an assignment: the next owner of the partition may be this very client.
+            self.base.resume(&self.list(&paused)).map_err(|error| self.unavailable("resuming", &error))?;
+        }
+        self.cursors.clear();
+        self.base.unassign().map_err(|error| self.unavailable("giving partitions back", &error))
+    }
+
+    /// Moves cursors.
+    ///
+    /// A seek raises the partition's version before it is queued, so that from this call on nothing that was fetched
+    /// before comes out of `Queue::take`.
+    pub(super) fn seek(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        let mut must_assign = false;
+        let mut list = TopicPartitionList::with_capacity(starts.len());
+        for start in starts {
+            let stream = start.partition.stream;
+            match self.cursors.get_mut(stream, start.partition.partition.0) {
+                None => return Err(LogError::Fatal(format!("{:?} is not assigned", start.partition))),
+                Some(cursor) => must_assign |= cursor.stopped,
+            }
+            self.cursors.place(start);
+            self.add(&mut list, start.partition, start.offset);
+        }
+        if starts.is_empty() {
+            return Ok(());
+        }
+        if must_assign {
+            return self.apply_assignment();
+        }
+        let sought = self
+            .base
+            .seek_partitions(list, self.call_timeout)
+            .map_err(|error| LogError::Unavailable(self.explain(&format!("moving cursors: {error}"))))?;
+        if sought.elements().iter().any(|element| element.error().is_err()) {
+            // librdkafka seeks only where it fetches already; a fresh assignment always works.
+            return self.apply_assignment();
+        }
+        Ok(())
+    }
+
+    /// Stops fetching these partitions and lets the others go on where they were.
+    pub(super) fn set_paused(&mut self, paused: &[StreamPartition]) -> Result<(), LogError> {
+        let wanted: BTreeSet<StreamPartition> = paused
+            .iter()
+            .copied()
+            .filter(|partition| self.cursors.get_mut(partition.stream, partition.partition.0).is_some())
+            .collect();
+        let stop: Vec<StreamPartition> = wanted.difference(self.cursors.paused()).copied().collect();
+        let go: Vec<StreamPartition> = self.cursors.paused().difference(&wanted).copied().collect();
+        if !stop.is_empty() {
+            self.base.pause(&self.list(&stop)).map_err(|error| self.unavailable("pausing", &error))?;
+        }
+        self.cursors.set_paused(wanted);
+        if !go.is_empty() {
+            // Pausing throws away what was fetched, and librdkafka would go on after the last event it handed out:
+            // one too far, when that was the end of the partition. Our own next offset is the right one.
+            let starts: Vec<CursorStart> = go.iter().filter_map(|partition| self.start_again(*partition)).collect();
+            self.seek(&starts)?;
+            self.base.resume(&self.list(&go)).map_err(|error| self.unavailable("resuming", &error))?;
+        }
+        Ok(())
+    }
+
+    fn start_again(&mut self, partition: StreamPartition) -> Option<CursorStart> {
+        let cursor = self.cursors.get_mut(partition.stream, partition.partition.0)?;
+        Some(CursorStart { partition, offset: cursor.next, epoch: cursor.epoch })
+    }
+
+    /// Assigns all cursors where they stand. Everything fetched before is outdated by it.
+    fn apply_assignment(&mut self) -> Result<(), LogError> {
+        let places: Vec<(StreamPartition, Offset)> =
+            self.cursors.all().map(|(partition, cursor)| (partition, cursor.next)).collect();
+        let mut list = TopicPartitionList::with_capacity(places.len());
+        for (partition, offset) in &places {
+            let queue = match partition.stream {
+                Stream::Inbound => &self.inbound,
+                Stream::Intent => &self.intents,
+            };
+            queue.forward_partition(self.topic(partition.stream), partition.partition.0);
+            self.add(&mut list, *partition, *offset);
+            if let Some(cursor) = self.cursors.get_mut(partition.stream, partition.partition.0) {
+                cursor.stopped = false;
+            }
+        }
+        self.base.assign(&list).map_err(|error| self.unavailable("assigning", &error))?;
+        let paused: Vec<StreamPartition> = self.cursors.paused().iter().copied().collect();
+        if !paused.is_empty() {
+            self.base.pause(&self.list(&paused)).map_err(|error| self.unavailable("pausing", &error))?;
+        }
+        Ok(())
+    }
+
+    fn list(&self, partitions: &[StreamPartition]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(self.topic(partition.stream), partition.partition.0);
+        }
+        list
+    }
+
+    pub(super) fn add(&self, list: &mut TopicPartitionList, partition: StreamPartition, offset: Offset) {
+        // A number that is not negative is always a valid offset.
+        let _ = list
+            .add_partition(self.topic(partition.stream), partition.partition.0)
+            .set_offset(ListOffset::Offset(offset.0.max(0)));
+    }
+
+    fn unavailable(&self, what: &str, error: &KafkaError) -> LogError {
+        LogError::Unavailable(self.explain(&format!("{what}: {error}")))
+    }
+}
+
+impl Drop for Consumer {
+    fn drop(&mut self) {
+        // The client leaves the group when it is dropped, and waits until its partitions are given back.
+        self.base.context().start_closing();
+        if let Err(error) = self.base.unassign() {
+            tracing::debug!("partitions could not be given back while closing: {error}");
+        }
+    }
+}
+
+/// Puts a message where it belongs in the answer.
+fn sort(stream: Stream, message: &Message, cursors: &mut Cursors, polled: &mut Polled) -> Result<(), LogError> {
+    let (partition, offset) = (message.partition(), Offset(message.offset()));
+    let place = StreamPartition { stream, partition: Partition(partition) };
+    let Some(cursor) = cursors.get_mut(stream, partition) else { return Ok(()) };
+    match message.error() {
+        None => {
+            // A second lock on the door: what lies below the cursor was fetched for an earlier place of it.
+            if offset >= cursor.next {
+                cursor.next = offset.next();
+                polled.records.push(Fetched { epoch: cursor.epoch, record: record(place, message) });
+            }
+            Ok(())
+        }
+        Some(RDKafkaErrorCode::PartitionEOF) => {
+            cursor.next = cursor.next.max(offset);
+            let end = ReachedEnd { epoch: cursor.epoch, partition: place, offset };
+            match polled.ends.iter_mut().find(|other| other.partition == place) {
+                Some(other) => *other = end,
+                None => polled.ends.push(end),
+            }
+            Ok(())
+        }
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
+            cursor.stopped = true;
+            let report = OutOfRange { epoch: cursor.epoch, partition: place };
+            if !polled.out_of_range.contains(&report) {
+                polled.out_of_range.push(report);
+            }
+            Ok(())
+        }
+        Some(code) => trouble(place, code, message),
+    }
+}
+
+/// An error of one partition. What cannot be read must not be passed over.
+fn trouble(place: StreamPartition, code: RDKafkaErrorCode, message: &Message) -> Result<(), LogError> {
+    let StreamPartition { stream, partition } = place;
+    let text = format!("{stream:?} partition {partition}, offset {}: {}", message.offset(), message.error_text());
+    let unreadable = matches!(
+        code,
+        RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::Underflow
+            | RDKafkaErrorCode::InvalidMessage
+            | RDKafkaErrorCode::InvalidMessageSize
+            | RDKafkaErrorCode::NotImplemented
+            | RDKafkaErrorCode::UnsupportedFeature
+    );
+    if unreadable || is_fatal(code) {
+        return Err(LogError::Fatal(text));
+    }
+    if is_outage(code) {
+        return Err(LogError::Unavailable(text));
+    }
+    tracing::debug!("{text}");
+    Ok(())
+}
+
+fn record(place: StreamPartition, message: &Message) -> Record {
+    Record {
+        stream: place.stream,
+        partition: place.partition,
+        offset: Offset(message.offset()),
+        timestamp: Timestamp::from_millis(message.timestamp_ms()),
+        key: message.key(),
+        value: message.value(),
+        headers: message.headers(),
+    }
+}

@@ -1,0 +1,150 @@
+//! Where each partition's log, its committed offset and its history lie.
+
+use super::consumer::Consumer;
+use super::settings::HistorySource;
+use super::sys::{ListedOffset, OffsetSpec, PendingOffsets};
+use super::topology::Known;
+use crate::core::ids::{Offset, Partition};
+use crate::core::record::{Stream, StreamPartition};
+use crate::core::time::Timestamp;
+use crate::ports::{Located, Location, LogError};
+use rdkafka::consumer::Consumer as _;
+use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// One offset per partition.
+pub(super) type Listed = BTreeMap<StreamPartition, ListedOffset>;
+
+/// A question to be answered for `locate`.
+pub(super) struct Locating<'a> {
+    pub(super) consumer: &'a Consumer,
+    pub(super) known: &'a Known,
+    pub(super) history: HistorySource,
+    pub(super) call_timeout: Duration,
+}
+
+impl Locating<'_> {
+    /// Asks and puts the answers together.
+    pub(super) fn locate(&self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
+        let committed = self.committed()?;
+        let [low, high] = self.bounds(partitions)?;
+        // Only after the high watermarks: an end that was observed before the history begins is never behind it.
+        let history = match self.history {
+            HistorySource::FromStart => BTreeMap::new(),
+            HistorySource::ByTime => self.not_before(partitions, since)?,
+        };
+        let located = |partition: &StreamPartition| -> Result<Located, LogError> {
+            let (low, high) = (offset_of(&low, partition)?, offset_of(&high, partition)?);
+            let beginning = history.get(partition);
+            let found = match beginning {
+                _ if partition.stream == Stream::Intent => high,
+                None => low,
+                Some(listed) if listed.offset < 0 => high,
+                Some(listed) => Offset(listed.offset).min(high).max(low),
+            };
+            let truncated_at = beginning
+                .filter(|listed| low.0 > 0 && listed.offset == low.0 && listed.timestamp_ms >= 0)
+                .map(|listed| Timestamp::from_millis(listed.timestamp_ms));
+            let committed = committed.get(partition).copied();
+            Ok(Located { partition: *partition, committed, low, high, history: found, truncated_at })
+        };
+        Ok(Location {
+            topology: self.known.inbound.clone(),
+            group_has_offsets: !committed.is_empty(),
+            partitions: partitions.iter().map(located).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The group's offsets in all partitions of both topics. Offsets of a transaction that is still open are waited
+    /// for.
+    fn committed(&self) -> Result<BTreeMap<StreamPartition, Offset>, LogError> {
+        let all =
+            |stream, count: i32| (0..count).map(move |number| StreamPartition { stream, partition: Partition(number) });
+        let partitions: Vec<StreamPartition> = all(Stream::Inbound, self.known.inbound.partitions)
+            .chain(all(Stream::Intent, self.known.intent_partitions))
+            .collect();
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in &partitions {
+            list.add_partition(self.consumer.topic(partition.stream), partition.partition.0);
+        }
+        let unavailable =
+            |what: &str| LogError::Unavailable(self.consumer.explain(&format!("reading committed offsets: {what}")));
+        let answer = self
+            .consumer
+            .client()
+            .committed_offsets(list, self.call_timeout)
+            .map_err(|error| unavailable(&error.to_string()))?;
+        let mut committed = BTreeMap::new();
+        for (partition, element) in partitions.iter().zip(answer.elements()) {
+            element.error().map_err(|error| unavailable(&error.to_string()))?;
+            if let ListOffset::Offset(offset) = element.offset() {
+                committed.insert(*partition, Offset(offset));
+            }
+        }
+        Ok(committed)
+    }
+
+    /// The first offsets that are still there, and the high watermarks.
+    fn bounds(&self, partitions: &[StreamPartition]) -> Result<[Listed; 2], LogError> {
+        let low = self.ask(partitions, OffsetSpec::Earliest)?;
+        let high = self.ask(partitions, OffsetSpec::Latest)?;
+        Ok([self.answer(low)?, self.answer(high)?])
+    }
+
+    fn not_before(&self, partitions: &[StreamPartition], since: Timestamp) -> Result<Listed, LogError> {
+        let inbound: Vec<StreamPartition> =
+            partitions.iter().copied().filter(|partition| partition.stream == Stream::Inbound).collect();
+        let asked = self.ask(&inbound, OffsetSpec::NotBefore(since.as_millis()))?;
+        self.answer(asked)
+    }
+
+    /// Asks for one offset of each partition; nothing is asked when there is none.
+    pub(super) fn ask(
+        &self,
+        partitions: &[StreamPartition],
+        spec: OffsetSpec,
+    ) -> Result<Option<PendingOffsets>, LogError> {
+        if partitions.is_empty() {
+            return Ok(None);
+        }
+        let names: Vec<(&str, i32)> =
+            partitions.iter().map(|partition| (self.consumer.topic(partition.stream), partition.partition.0)).collect();
+        PendingOffsets::ask(self.consumer.handle(), &names, spec, self.call_timeout)
+            .map(Some)
+            .map_err(|error| LogError::Unavailable(self.consumer.explain(&error.text)))
+    }
+
+    fn answer(&self, asked: Option<PendingOffsets>) -> Result<Listed, LogError> {
+        asked.map_or(Ok(BTreeMap::new()), |asked| answer(self.consumer, &asked, self.call_timeout))
+    }
+}
+
+/// Waits for an answer; every partition of it must be good.
+pub(super) fn answer(consumer: &Consumer, asked: &PendingOffsets, wait: Duration) -> Result<Listed, LogError> {
+    let unavailable = |what: &str| LogError::Unavailable(consumer.explain(&format!("listing offsets: {what}")));
+    let listed = asked.take(wait).ok_or_else(|| unavailable("no answer in time"))?;
+    let listed = listed.map_err(|error| unavailable(&error.text))?;
+    let mut offsets = BTreeMap::new();
+    for entry in listed {
+        if let Some(code) = entry.error {
+            return Err(unavailable(&format!("{} partition {}: {code}", entry.topic, entry.partition)));
+        }
+        let partition = Partition(entry.partition);
+        let place = match entry.topic == consumer.topic(Stream::Inbound) {
+            true => StreamPartition::inbound(partition),
+            false => StreamPartition::intent(partition),
+        };
+        offsets.insert(place, entry);
+    }
+    Ok(offsets)
+}
+
+/// A partition's offset in an answer.
+pub(super) fn offset_of(listed: &Listed, partition: &StreamPartition) -> Result<Offset, LogError> {
+    listed
+        .get(partition)
+        .filter(|entry| entry.offset >= 0)
+        .map(|entry| Offset(entry.offset))
+        .ok_or_else(|| LogError::Unavailable(format!("listing offsets: no answer for {partition:?}")))
+}

@@ -1,0 +1,144 @@
+//! The log port, on Kafka.
+
+use super::consumer::Consumer;
+use super::locate::{Locating, answer, offset_of};
+use super::output::Output;
+use super::settings::{HistorySource, KafkaSettings, SettingsError};
+use super::sys::{OffsetSpec, PendingOffsets};
+use super::topology::TopologyWatch;
+use crate::core::frontier::Ends;
+use crate::core::ids::{Offset, Partition};
+use crate::core::record::StreamPartition;
+use crate::core::time::Timestamp;
+use crate::ports::{CommitOutcome, CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// One shard's log.
+pub struct KafkaLog {
+    // The producer goes first: it aborts what is open while the consumer is still a member.
+    output: Output,
+    ends: Option<AskedEnds>,
+    topology: TopologyWatch,
+    consumer: Consumer,
+    history: HistorySource,
+    call_timeout: Duration,
+}
+
+/// High watermarks that were asked for.
+struct AskedEnds {
+    partitions: Vec<StreamPartition>,
+    answer: Option<PendingOffsets>,
+}
+
+impl KafkaLog {
+    /// Starts the clients. Nothing is waited for: brokers that are away show in the calls.
+    pub fn start(settings: &KafkaSettings) -> Result<KafkaLog, SettingsError> {
+        Ok(KafkaLog {
+            output: Output::start(settings)?,
+            ends: None,
+            topology: TopologyWatch::new(settings.call_timeout),
+            consumer: Consumer::start(settings)?,
+            history: settings.history,
+            call_timeout: settings.call_timeout,
+        })
+    }
+
+    fn ask_ends(&self, partitions: &[StreamPartition]) -> Result<Option<PendingOffsets>, LogError> {
+        if partitions.is_empty() {
+            return Ok(None);
+        }
+        let names: Vec<(&str, i32)> =
+            partitions.iter().map(|place| (self.consumer.topic(place.stream), place.partition.0)).collect();
+        PendingOffsets::ask(self.consumer.handle(), &names, OffsetSpec::Latest, self.call_timeout)
+            .map(Some)
+            .map_err(|error| LogError::Unavailable(self.consumer.explain(&error.text)))
+    }
+}
+
+impl Log for KafkaLog {
+    fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError> {
+        let deadline = Instant::now() + request.wait;
+        self.output.serve();
+        loop {
+            let mut polled = Polled::default();
+            self.consumer.take(&request, &mut polled)?;
+            // A topology that cannot be read must not take records along that were read.
+            let tended = self.topology.tend(&self.consumer);
+            polled.topology = self.topology.news();
+            let left = deadline.saturating_duration_since(Instant::now());
+            if !is_empty(&polled) {
+                return Ok(polled);
+            }
+            tended?;
+            if left.is_zero() {
+                return Ok(polled);
+            }
+            self.consumer.wait(left.min(self.topology.patience()));
+        }
+    }
+
+    fn locate(&mut self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
+        let known = self.topology.require(&self.consumer)?;
+        let (consumer, history, call_timeout) = (&self.consumer, self.history, self.call_timeout);
+        Locating { consumer, known: &known, history, call_timeout }.locate(partitions, since)
+    }
+
+    fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        self.consumer.assign(starts)
+    }
+
+    fn seek(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        self.consumer.seek(starts)
+    }
+
+    fn release(&mut self) -> Result<(), LogError> {
+        self.consumer.release()
+    }
+
+    fn set_paused(&mut self, paused: &[StreamPartition]) -> Result<(), LogError> {
+        self.consumer.set_paused(paused)
+    }
+
+    fn request_ends(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
+        let partitions: Vec<StreamPartition> = partitions.iter().copied().map(StreamPartition::inbound).collect();
+        let answer = self.ask_ends(&partitions)?;
+        self.ends = Some(AskedEnds { partitions, answer });
+        Ok(())
+    }
+
+    fn take_ends(&mut self) -> Result<Ends, LogError> {
+        let Some(AskedEnds { partitions, answer: pending }) = self.ends.take() else {
+            return Err(LogError::Unavailable("no ends were asked for".to_owned()));
+        };
+        let Some(pending) = pending else { return Ok(Ends::default()) };
+        let listed = match answer(&self.consumer, &pending, self.call_timeout) {
+            Ok(listed) => listed,
+            Err(error) => {
+                // The call may be made again: the question is asked anew for it.
+                let answer = self.ask_ends(&partitions)?;
+                self.ends = Some(AskedEnds { partitions, answer });
+                return Err(error);
+            }
+        };
+        let ends = partitions.iter().map(|place| Ok((place.partition, offset_of(&listed, place)?)));
+        ends.collect::<Result<_, _>>().map(Ends)
+    }
+
+    fn produce(&mut self, outputs: Vec<OutputRecord>) -> Result<(), LogError> {
+        self.output.produce(&outputs)
+    }
+
+    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError> {
+        self.output.commit(offsets, &self.consumer)
+    }
+
+    fn abort(&mut self) -> Result<(), LogError> {
+        self.output.abort()
+    }
+}
+
+fn is_empty(polled: &Polled) -> bool {
+    let Polled { assignment, records, ends, out_of_range, topology } = polled;
+    assignment.is_none() && records.is_empty() && ends.is_empty() && out_of_range.is_empty() && topology.is_none()
+}

@@ -1,0 +1,20 @@
+//! The log on Kafka: one consumer of both streams, and producers whose transactions carry outputs and offsets.
+
+pub mod admin;
+mod consumer;
+mod context;
+mod cursors;
+mod locate;
+mod log;
+pub mod mock;
+mod output;
+mod producer;
+mod settings;
+mod sys;
+mod topology;
+mod transactions;
+
+pub use log::KafkaLog;
+pub use settings::{
+    Guarantee, HistorySource, KafkaSettings, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError, Topics,
+};

@@ -1,0 +1,124 @@
+//! One producer: records in, in order, and a flush that does not poll.
+
+use super::context::{ProducerEvents, is_fatal};
+use super::settings::{KafkaSettings, SettingsError};
+use super::sys::{self, Handle, NativeError, Queue, TopicHandle};
+use crate::ports::{LogError, OutputRecord};
+use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::producer::{BaseProducer, Producer as _};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a wait for the brokers goes on before failures are looked at.
+const STEP: Duration = Duration::from_millis(50);
+
+/// A producer and the topics it has written to.
+pub(super) struct Producer {
+    // Topics and queue before the client: they are given back while it still lives.
+    topics: HashMap<Arc<str>, TopicHandle>,
+    events: Queue,
+    handle: Handle,
+    base: Arc<BaseProducer<ProducerEvents>>,
+}
+
+impl Producer {
+    /// A producer; without a transactional id it is an idempotent one.
+    pub(super) fn start(settings: &KafkaSettings, transactional_id: Option<&str>) -> Result<Producer, SettingsError> {
+        let base: BaseProducer<ProducerEvents> = settings
+            .producer_config(transactional_id)?
+            .create_with_context(ProducerEvents::new())
+            .map_err(|error| SettingsError::Refused(error.to_string()))?;
+        let base = Arc::new(base);
+        let handle: Handle = base.clone();
+        let events = Queue::of_client(&handle);
+        Ok(Producer { topics: HashMap::new(), events, handle, base })
+    }
+
+    pub(super) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Adds what the client last complained of.
+    pub(super) fn explain(&self, what: &str) -> String {
+        self.base.context().reports.explain(what)
+    }
+
+    /// Takes failures, errors and logs that wait; a failed output counts as being on its way until then.
+    pub(super) fn serve(&self) {
+        while self.events.len() > 0 {
+            self.base.poll(Duration::ZERO);
+        }
+    }
+
+    /// Why an output was not delivered, since this was last asked.
+    pub(super) fn take_failure(&self) -> Option<String> {
+        self.serve();
+        self.base.context().take_failure()
+    }
+
+    /// The error that ended this client, if one did.
+    pub(super) fn fatal(&self) -> Option<LogError> {
+        let (code, text) = self.base.client().fatal_error()?;
+        Some(LogError::Fatal(format!("the producer is of no more use: {code:?}: {text}")))
+    }
+
+    /// Puts records into the queue; when it is full, the brokers are waited for.
+    pub(super) fn produce(&mut self, outputs: &[OutputRecord], at_most: Duration) -> Result<(), LogError> {
+        let deadline = Instant::now() + at_most;
+        for output in outputs {
+            loop {
+                match self.topic(&output.topic).and_then(|topic| topic.produce(output)) {
+                    Ok(()) => break,
+                    Err(error) if error.code == RDKafkaErrorCode::QueueFull && Instant::now() < deadline => {
+                        sys::flush(&self.handle, STEP);
+                        self.serve();
+                    }
+                    // Those before it are in the queue already: the same call must not be made again.
+                    Err(error) => return Err(self.refused(&output.topic, &error)),
+                }
+            }
+        }
+        self.serve();
+        Ok(())
+    }
+
+    fn topic(&mut self, name: &Arc<str>) -> Result<&TopicHandle, NativeError> {
+        if !self.topics.contains_key(name) {
+            let topic = TopicHandle::new(&self.handle, name)?;
+            self.topics.insert(name.clone(), topic);
+        }
+        self.topics.get(name).ok_or_else(|| NativeError::local("the topic was not kept"))
+    }
+
+    fn refused(&self, topic: &str, error: &NativeError) -> LogError {
+        let text = self.explain(&format!("an output to {topic} was refused: {}", error.text));
+        match self.fatal() {
+            Some(fatal) => fatal,
+            None if is_fatal(error.code) => LogError::Fatal(text),
+            None => LogError::MustAbort(text),
+        }
+    }
+
+    /// Waits until every record is in its topic or has failed.
+    pub(super) fn flush(&self, at_most: Duration) -> Result<(), LogError> {
+        let deadline = Instant::now() + at_most;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if sys::flush(&self.handle, left.min(STEP)) {
+                self.serve();
+                return Ok(());
+            }
+            self.serve();
+            if left.is_zero() {
+                return Err(LogError::Unavailable(self.explain("outputs are not acknowledged yet")));
+            }
+        }
+    }
+
+    /// Forgets records that have not left yet.
+    pub(super) fn purge(&self) {
+        self.base.purge(rdkafka::producer::PurgeConfig::default().queue());
+        self.serve();
+    }
+}

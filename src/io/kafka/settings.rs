@@ -1,0 +1,261 @@
+//! What a Kafka client is told, and what nobody else may tell it.
+
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// What a reader downstream can rely on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Guarantee {
+    /// Outputs and offsets become visible together or not at all, to readers of committed records.
+    ExactlyOnce,
+    /// Outputs first, offsets after: a crash between repeats outputs.
+    AtLeastOnce,
+}
+
+/// How the beginning of the history is found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HistorySource {
+    /// By the brokers' index of timestamps.
+    ByTime,
+    /// The start of the log: for brokers without such an index (the embedded ones of a demo).
+    FromStart,
+}
+
+/// The topics that are read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Topics {
+    /// What customers did.
+    pub inbound: String,
+    /// What services want to say.
+    pub intent: String,
+}
+
+/// All that one shard's Kafka clients need to know.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KafkaSettings {
+    /// The bootstrap brokers, `host:port,host:port`.
+    pub brokers: String,
+    /// The consumer group.
+    pub group_id: String,
+    /// Of this shard alone, and the same after a restart: what its transactional ids begin with.
+    pub transactional_id: String,
+    /// The static member's name, of this shard alone; without it membership is dynamic.
+    pub instance: Option<String>,
+    /// The topics that are read.
+    pub topics: Topics,
+    /// What readers downstream can rely on.
+    pub guarantee: Guarantee,
+    /// How the beginning of the history is found.
+    pub history: HistorySource,
+    /// Without a heartbeat for so long, the group gives this shard's partitions to others.
+    pub session_timeout: Duration,
+    /// How long a broker may hold an empty fetch back.
+    pub fetch_wait: Duration,
+    /// After so long the brokers abort a transaction whose producer went silent.
+    pub transaction_timeout: Duration,
+    /// How long one call waits for the brokers before it reports that they are away.
+    pub call_timeout: Duration,
+    /// librdkafka properties for the consumer, applied last.
+    pub consumer: BTreeMap<String, String>,
+    /// librdkafka properties for the producers, applied last.
+    pub producer: BTreeMap<String, String>,
+}
+
+/// Settings that cannot be used.
+#[derive(thiserror::Error, Debug)]
+pub enum SettingsError {
+    /// A property that the promise rests on.
+    #[error("{property} is not to be set: {why}")]
+    Reserved {
+        /// Its name.
+        property: String,
+        /// Why.
+        why: &'static str,
+    },
+    /// librdkafka refuses a property, its value, or their combination.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Consumer properties that are not for overriding, and why.
+pub const RESERVED_CONSUMER: &[(&str, &str)] = &[
+    ("auto.commit.enable", "offsets are committed with the outputs they stand for, never by a timer"),
+    ("auto.offset.reset", "a cursor that lost its place is placed by the frontier, never at one end of the log"),
+    ("bootstrap.servers", "it is set by kafka.brokers"),
+    ("enable.auto.commit", "offsets are committed with the outputs they stand for, never by a timer"),
+    ("enable.auto.offset.store", "offsets are committed with the outputs they stand for, never by a timer"),
+    ("enable.partition.eof", "the end of a partition proves that nothing is missing"),
+    ("group.id", "it is set by kafka.group_id"),
+    ("group.instance.id", "it is set by worker.instance"),
+    ("group.protocol", "assignments are answered in the classic protocol"),
+    ("group.remote.assignor", "assignments are answered in the classic protocol"),
+    ("isolation.level", "uncommitted records may still be aborted"),
+    ("log.queue", "logs are taken from it"),
+    ("metadata.broker.list", "it is set by kafka.brokers"),
+    ("partition.assignment.strategy", "both topics' partitions are shared out by range, and moved all at once"),
+    ("topic.blacklist", "both topics are read in full"),
+];
+
+/// Producer properties that are not for overriding, and why.
+pub const RESERVED_PRODUCER: &[(&str, &str)] = &[
+    ("acks", "an output that one broker alone has may vanish with it"),
+    ("bootstrap.servers", "it is set by kafka.brokers"),
+    ("delivery.report.only.error", "only failures are looked at"),
+    ("enable.gapless.guarantee", "a failed output ends its transaction"),
+    ("enable.idempotence", "without it a lost answer doubles or reorders outputs"),
+    ("log.queue", "logs are taken from it"),
+    ("metadata.broker.list", "it is set by kafka.brokers"),
+    ("partitioner", "a customer's outputs lie where their key says, for every client alike"),
+    ("partitioner_cb", "a customer's outputs lie where their key says, for every client alike"),
+    ("queuing.strategy", "outputs of a partition keep their order"),
+    ("request.required.acks", "an output that one broker alone has may vanish with it"),
+    ("transactional.id", "it is set by kafka.transactional_id"),
+];
+
+impl KafkaSettings {
+    /// Settings with the default times and no overrides.
+    pub fn new(brokers: &str, group_id: &str, transactional_id: &str, topics: Topics) -> KafkaSettings {
+        KafkaSettings {
+            brokers: brokers.to_owned(),
+            group_id: group_id.to_owned(),
+            transactional_id: transactional_id.to_owned(),
+            instance: None,
+            topics,
+            guarantee: Guarantee::ExactlyOnce,
+            history: HistorySource::ByTime,
+            session_timeout: Duration::from_secs(10),
+            fetch_wait: Duration::from_millis(50),
+            transaction_timeout: Duration::from_secs(15),
+            call_timeout: Duration::from_secs(5),
+            consumer: BTreeMap::new(),
+            producer: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn consumer_config(&self) -> Result<ClientConfig, SettingsError> {
+        let mut config = self.client_config();
+        config
+            .set("group.id", &self.group_id)
+            .set("group.protocol", "classic")
+            .set("partition.assignment.strategy", "range")
+            .set("session.timeout.ms", self.session_timeout.as_millis().to_string())
+            .set("heartbeat.interval.ms", (self.session_timeout.as_millis() / 5).clamp(100, 3000).to_string())
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("auto.offset.reset", "error")
+            .set("isolation.level", "read_committed")
+            .set("check.crcs", "false")
+            .set("fetch.min.bytes", "1")
+            .set("fetch.wait.max.ms", self.fetch_wait.as_millis().to_string())
+            // Its default of a second stands between a full queue and the next fetch.
+            .set("fetch.queue.backoff.ms", "1")
+            .set("fetch.error.backoff.ms", "50")
+            .set("queued.min.messages", "20000")
+            .set("queued.max.messages.kbytes", "32768")
+            // Partitions that were added to a topic are found at this pace.
+            .set("topic.metadata.refresh.interval.ms", "5000");
+        if let Some(instance) = &self.instance {
+            config.set("group.instance.id", instance);
+        }
+        apply(config, &self.consumer, RESERVED_CONSUMER)
+    }
+
+    pub(super) fn producer_config(&self, transactional_id: Option<&str>) -> Result<ClientConfig, SettingsError> {
+        let transaction_timeout = self.transaction_timeout.as_millis().to_string();
+        let mut config = self.client_config();
+        config
+            .set("enable.idempotence", "true")
+            .set("partitioner", "murmur2_random")
+            .set("compression.type", "lz4")
+            // A commit flushes anyway; a moment of patience makes the batches of a busy time larger.
+            .set("linger.ms", "1")
+            .set("delivery.report.only.error", "true")
+            .set("queue.buffering.max.messages", "1000000")
+            // The topic's own limit decides, not the client's.
+            .set("message.max.bytes", "10485760")
+            .set("batch.size", "1000000")
+            // Not longer than the transaction: an output that is late for it is of no use.
+            .set("message.timeout.ms", &transaction_timeout);
+        if let Some(id) = transactional_id {
+            config.set("transactional.id", id).set("transaction.timeout.ms", &transaction_timeout);
+        }
+        apply(config, &self.producer, RESERVED_PRODUCER)
+    }
+
+    /// What all clients have in common; for administration with the producers' overrides, which hold the security.
+    pub(super) fn admin_config(&self) -> Result<ClientConfig, SettingsError> {
+        apply(self.client_config(), &self.producer, RESERVED_PRODUCER)
+    }
+
+    fn client_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set_log_level(RDKafkaLogLevel::Info);
+        config
+            .set("bootstrap.servers", &self.brokers)
+            .set("client.id", "sessiongate")
+            .set("socket.nagle.disable", "true")
+            .set("retry.backoff.ms", "2")
+            .set("retry.backoff.max.ms", "200")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000");
+        config
+    }
+}
+
+fn apply(
+    mut config: ClientConfig,
+    overrides: &BTreeMap<String, String>,
+    reserved: &[(&str, &'static str)],
+) -> Result<ClientConfig, SettingsError> {
+    for (property, value) in overrides {
+        if let Some((_, why)) = reserved.iter().find(|(name, _)| name == property) {
+            return Err(SettingsError::Reserved { property: property.clone(), why });
+        }
+        config.set(property, value);
+    }
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> KafkaSettings {
+        let topics = Topics { inbound: "inbound-message".into(), intent: "outbound-intent".into() };
+        KafkaSettings::new("127.0.0.1:9092", "group", "worker-0", topics)
+    }
+
+    #[test]
+    fn a_property_that_the_promise_rests_on_is_refused_by_name() {
+        for (property, _) in RESERVED_CONSUMER {
+            let mut settings = settings();
+            settings.consumer.insert((*property).to_owned(), "x".to_owned());
+            let refused = settings.consumer_config().unwrap_err().to_string();
+            assert!(refused.starts_with(property), "{refused}");
+        }
+        for (property, _) in RESERVED_PRODUCER {
+            let mut settings = settings();
+            settings.producer.insert((*property).to_owned(), "x".to_owned());
+            let refused = settings.producer_config(None).unwrap_err().to_string();
+            assert!(refused.starts_with(property), "{refused}");
+        }
+    }
+
+    #[test]
+    fn an_override_comes_last() {
+        let mut settings = settings();
+        settings.consumer.insert("fetch.wait.max.ms".into(), "7".into());
+        settings.producer.insert("compression.type".into(), "zstd".into());
+        assert_eq!(settings.consumer_config().unwrap().get("fetch.wait.max.ms"), Some("7"));
+        assert_eq!(settings.producer_config(Some("id")).unwrap().get("compression.type"), Some("zstd"));
+    }
+
+    #[test]
+    fn librdkafka_knows_every_property_that_is_set() {
+        settings().consumer_config().unwrap().create_native_config().unwrap();
+        settings().producer_config(Some("id")).unwrap().create_native_config().unwrap();
+        settings().admin_config().unwrap().create_native_config().unwrap();
+    }
+}

@@ -1,0 +1,115 @@
+//! The topics as the brokers describe them, asked for about once a second and never waited for in a poll.
+
+use super::consumer::Consumer;
+use super::sys::{DescribedTopic, NativeError, PendingTopics};
+use crate::core::frontier::Topology;
+use crate::core::ids::TopicId;
+use crate::core::record::Stream;
+use crate::ports::LogError;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How often the topics are looked at.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// What is known of both topics.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Known {
+    /// The inbound topic.
+    pub(super) inbound: Arc<Topology>,
+    /// How many partitions the intents' topic has.
+    pub(super) intent_partitions: i32,
+}
+
+/// Keeps it up to date.
+pub(super) struct TopologyWatch {
+    known: Option<Known>,
+    /// What the last poll was told.
+    told: Option<Arc<Topology>>,
+    pending: Option<PendingTopics>,
+    next_at: Instant,
+    call_timeout: Duration,
+}
+
+impl TopologyWatch {
+    pub(super) fn new(call_timeout: Duration) -> TopologyWatch {
+        TopologyWatch { known: None, told: None, pending: None, next_at: Instant::now(), call_timeout }
+    }
+
+    /// Looks for an answer and asks again when it is time; never waits.
+    pub(super) fn tend(&mut self, consumer: &Consumer) -> Result<(), LogError> {
+        if let Some(answer) = self.pending.as_ref().and_then(|pending| pending.take(Duration::ZERO)) {
+            self.pending = None;
+            self.learn(answer, consumer)?;
+        }
+        if self.pending.is_none() && Instant::now() >= self.next_at {
+            self.ask(consumer)?;
+        }
+        Ok(())
+    }
+
+    /// The topology, if the last poll was told another one.
+    pub(super) fn news(&mut self) -> Option<Arc<Topology>> {
+        let inbound = &self.known.as_ref()?.inbound;
+        if self.told.as_ref() == Some(inbound) {
+            return None;
+        }
+        self.told = Some(inbound.clone());
+        self.told.clone()
+    }
+
+    /// How long a poll may wait before `tend` has something to do.
+    pub(super) fn patience(&self) -> Duration {
+        // Nothing wakes a poll for this answer; before the first one, somebody waits for it.
+        match (&self.pending, &self.known) {
+            (Some(_), None) => Duration::from_millis(5),
+            (Some(_), Some(_)) => Duration::from_millis(100),
+            (None, _) => self.next_at.saturating_duration_since(Instant::now()),
+        }
+    }
+
+    /// What is known; before the first answer it is waited for.
+    pub(super) fn require(&mut self, consumer: &Consumer) -> Result<Known, LogError> {
+        if self.known.is_none() {
+            if self.pending.is_none() {
+                self.ask(consumer)?;
+            }
+            let answer = self.pending.as_ref().and_then(|pending| pending.take(self.call_timeout));
+            if let Some(answer) = answer {
+                self.pending = None;
+                self.learn(answer, consumer)?;
+            }
+        }
+        let missing = || LogError::Unavailable(consumer.explain("the brokers have not described the topics yet"));
+        self.known.clone().ok_or_else(missing)
+    }
+
+    fn ask(&mut self, consumer: &Consumer) -> Result<(), LogError> {
+        let names = [consumer.topic(Stream::Inbound), consumer.topic(Stream::Intent)];
+        let pending = PendingTopics::ask(consumer.handle(), &names, self.call_timeout)
+            .map_err(|error| LogError::Unavailable(consumer.explain(&error.text)))?;
+        self.pending = Some(pending);
+        self.next_at = Instant::now() + INTERVAL;
+        Ok(())
+    }
+
+    fn learn(&mut self, answer: Result<Vec<DescribedTopic>, NativeError>, consumer: &Consumer) -> Result<(), LogError> {
+        let topics = answer
+            .map_err(|error| LogError::Unavailable(consumer.explain(&format!("describing topics: {}", error.text))))?;
+        let find = |stream: Stream| -> Result<&DescribedTopic, LogError> {
+            let name = consumer.topic(stream);
+            let missing = |why: String| LogError::Unavailable(format!("topic {name}: {why}"));
+            let topic = topics.iter().find(|topic| topic.name == name).ok_or_else(|| missing("no answer".into()))?;
+            match topic.error {
+                Some(code) => Err(missing(code.to_string())),
+                None => Ok(topic),
+            }
+        };
+        let (inbound, intents) = (find(Stream::Inbound)?, find(Stream::Intent)?);
+        // Brokers without topic ids cannot tell a topic from another one that was made under its name.
+        let topic_id = TopicId::new(inbound.id.as_deref().unwrap_or("unknown"));
+        let inbound = Arc::new(Topology { topic_id, partitions: inbound.partitions });
+        self.known = Some(Known { inbound, intent_partitions: intents.partitions });
+        Ok(())
+    }
+}
