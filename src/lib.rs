@@ -4,8 +4,13 @@
 //! `core` holds the rules, `shard::engine` the state machine that applies them, `wire` the formats, `io` the
 //! adapters of the `ports`, and `app` puts them together.
 
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod core;
+pub mod demo;
 pub mod io;
 pub mod ports;
 pub mod shard;
+pub mod telemetry;
 pub mod wire;

@@ -9,5 +9,7 @@ use std::process::ExitCode;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
+    // TLS needs to be told whose cryptography to use; a second telling would change nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     sessiongate::cli::main(sessiongate::cli::args::Arguments::parse())
 }

@@ -286,3 +286,17 @@ pub enum LogError {
     #[error("{0}")]
     Fatal(String),
 }
+
+impl<S: WindowStore + ?Sized> WindowStore for Box<S> {
+    fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
+        (**self).read(request)
+    }
+
+    fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
+        (**self).merge(calls)
+    }
+
+    fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
+        (**self).start_frontiers(starts)
+    }
+}

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::{KafkaLog, KafkaSettings};
-use crate::ports::WindowStore;
+use crate::ports::{StoreError, WindowStore};
 use crate::shard::codec::Codec;
 use crate::shard::engine::rules::Rules;
 use crate::shard::engine::step::Halt;
@@ -25,7 +25,7 @@ use tracing::{error, info, warn};
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// Makes a shard's own connection to the store.
-pub type StoreMaker = Arc<dyn Fn() -> Box<dyn WindowStore + Send> + Send + Sync>;
+pub type StoreMaker = Arc<dyn Fn() -> Result<Box<dyn WindowStore + Send>, StoreError> + Send + Sync>;
 
 /// Everything a shard is made of.
 #[derive(Clone)]
@@ -123,7 +123,11 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             Ok(log) => log,
             Err(error) => return Ended::Refused(format!("the Kafka clients cannot be made: {error}")),
         };
-        let hands = Hands { log, store: store(), clock: SystemClock::new(), codec: codec(parts) };
+        let store = match store() {
+            Ok(store) => store,
+            Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
+        };
+        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts) };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
                 info!("left; everything in flight is committed");

@@ -151,10 +151,8 @@ fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicStat
     }
     let asserted = config.worker.partitioning == Partitioning::CoPartitioned;
     let severity = if asserted { Severity::Refuses } else { Severity::Advice };
-    let what = format!(
-        "unequal partition counts: {} has {inbound_count}, {} has {intent_count}",
-        inbound.name, intents.name
-    );
+    let what =
+        format!("unequal partition counts: {} has {inbound_count}, {} has {intent_count}", inbound.name, intents.name);
     let remedy = match asserted {
         true => "give both the same number, or set worker.partitioning = \"any\"",
         false => "give both the same number if you ever want worker.partitioning = \"co-partitioned\"",
@@ -174,7 +172,8 @@ fn examine_retention(config: &Config, inbound: &TopicState, problems: &mut Vec<P
     let Some(retention_ms) = number("retention.ms") else { return false };
     let limited_bytes = number("retention.bytes").is_some_and(|bytes| bytes >= 0);
     if limited_bytes {
-        let what = format!("topic {name} has retention.bytes set: a busy day may delete what a lost Redis is filled from");
+        let what =
+            format!("topic {name} has retention.bytes set: a busy day may delete what a lost Redis is filled from");
         let remedy = format!("set retention.bytes=-1 on {name}, and let retention.ms decide");
         problems.push(Problem::new(Severity::Advice, what, remedy));
     }
@@ -249,7 +248,8 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
     if health.clock < before - tolerance || health.clock > after + tolerance {
         let off = health.clock - after;
         let what = format!("the clock of Redis is {off} beside this machine's");
-        let remedy = "run NTP on both: keys expire by its clock, and beyond half of window.guard no closed window is proven";
+        let remedy =
+            "run NTP on both: keys expire by its clock, and beyond half of window.guard no closed window is proven";
         problems.push(Problem::new(Severity::Advice, what, remedy));
     }
 }

@@ -30,8 +30,7 @@ pub(super) fn kafka(config: &Config, instance: &str, shard: usize) -> KafkaSetti
     let topics =
         kafka::Topics { inbound: config.topics.inbound_message.clone(), intent: config.topics.outbound_intent.clone() };
     let transactional_id = format!("{}-{instance}-{shard}", config.kafka.transactional_id);
-    let mut settings =
-        KafkaSettings::new(&config.kafka.brokers, &config.kafka.group_id, &transactional_id, topics);
+    let mut settings = KafkaSettings::new(&config.kafka.brokers, &config.kafka.group_id, &transactional_id, topics);
     settings.instance = config.worker.instance.as_ref().map(|instance| format!("{instance}-{shard}"));
     settings.guarantee = match config.worker.guarantee {
         Guarantee::ExactlyOnce => kafka::Guarantee::ExactlyOnce,

@@ -13,7 +13,7 @@ pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
             warnings.iter().for_each(|warning| println!("warning: {warning}"));
             (Some(config), None)
         }
-        Err(errors) => (config::process::load_what_is_right(arguments.config.as_deref()), Some(errors)),
+        Err(errors) => (config::remainder::without(arguments.config.as_deref(), &errors), Some(errors)),
     };
     if let Some(errors) = &errors {
         println!("{errors}");

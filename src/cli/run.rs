@@ -4,8 +4,7 @@ use super::{FAILURE, SUCCESS};
 use crate::app::{self, Ended, preflight};
 use crate::config::Config;
 use crate::io::redis::RedisStore;
-use crate::ports::WindowStore;
-use anyhow::Context as _;
+use crate::ports::{StoreError, WindowStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -46,12 +45,8 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     };
 
     let options = preflight::redis_options(config);
-    RedisStore::new(&options).context("redis.url")?;
-    let store = Arc::new(move || -> Box<dyn WindowStore + Send> {
-        match RedisStore::new(&options) {
-            Ok(store) => Box::new(store),
-            Err(error) => Box::new(crate::io::Unusable(error.to_string())),
-        }
+    let store = Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> {
+        Ok(Box::new(RedisStore::new(&options)?))
     });
     let mut running = app::start(app::parts(config, &found), store)?;
     info!(shards = config.worker.shards, "running");
@@ -64,7 +59,9 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     match tokio::time::timeout(STOP_WITHIN, running.ended()).await {
         Ok(ended) => Ok(outcome(&ended)),
         Err(_) => {
-            error!("not everything in flight could be committed in {STOP_WITHIN:?}; it is read again at the next start");
+            error!(
+                "not everything in flight could be committed in {STOP_WITHIN:?}; it is read again at the next start"
+            );
             Ok(FAILURE)
         }
     }

@@ -4,8 +4,8 @@ use super::args::CreateTopicsArguments;
 use super::{FAILURE, SUCCESS};
 use crate::app::preflight;
 use crate::config::Config;
-use crate::io::kafka::admin::{self, Creation, TopicSpec};
 use crate::core::time::Span;
+use crate::io::kafka::admin::{self, Creation, TopicSpec};
 use std::collections::BTreeMap;
 
 /// Outputs hold their input and the verdict: their topics take a little more than Kafka's default.

@@ -62,7 +62,9 @@ fn describe(config: &Config, found: &StoredWindow) -> Value {
             };
             shown(found, window, window.expires_at(rules.length), state, now)
         }
-        (Stored::Known(_), None) => json!({ "window": found.key.as_str(), "state": "of a channel that is not configured" }),
+        (Stored::Known(_), None) => {
+            json!({ "window": found.key.as_str(), "state": "of a channel that is not configured" })
+        }
         (Stored::Newer, _) => json!({ "window": found.key.as_str(), "state": "written by a newer version" }),
         (Stored::Damaged(_) | Stored::Missing, _) => json!({ "window": found.key.as_str(), "state": "unreadable" }),
     }
