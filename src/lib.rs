@@ -4,6 +4,8 @@
 //! `core` holds the rules, `shard::engine` the state machine that applies them, `wire` the formats, `io` the
 //! adapters of the `ports`, and `app` puts them together.
 
+pub mod cli;
+pub mod config;
 pub mod core;
 pub mod ports;
 pub mod shard;
