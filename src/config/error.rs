@@ -2,7 +2,7 @@
 
 use super::secret::{HIDDEN, shown};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 
 /// Where a value came from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,9 +12,9 @@ pub enum Origin {
     /// The configuration file.
     File,
     /// That environment variable.
-    Environment(String),
+    Environment(Box<str>),
     /// A file that holds the secret.
-    SecretFile(PathBuf),
+    SecretFile(Box<Path>),
 }
 
 impl fmt::Display for Origin {

@@ -42,3 +42,16 @@ fn read_file(named: Option<&Path>) -> Result<Option<String>, ConfigErrors> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_named_file_that_is_not_there_is_an_error_and_no_default_takes_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let errors = load(Some(&folder.path().join("other.toml")), false).unwrap_err();
+        assert_eq!(errors.0.len(), 1);
+        assert!(errors.0[0].key.ends_with("other.toml") && errors.0[0].remedy.contains("--config"), "{errors}");
+    }
+}

@@ -5,7 +5,7 @@ use super::error::{ConfigError, ConfigErrors, Fault, Origin, Warning};
 use super::keys::{ENVIRONMENT_PREFIX, Fallback, KeySpec, Kind, environment_name, keys};
 use super::properties::{Properties, file_property, is_property_name, read_pairs, shown_wrong};
 use super::reserved::{Reserved, reserved_reason};
-use super::secret::{HIDDEN, redact_url, shown};
+use super::secret::{HIDDEN, redact_url, shown, shown_property};
 use super::sources::{Document, Environment, Found, Sources, read_secret, value_text};
 use super::value::FromText;
 use std::collections::{BTreeMap, BTreeSet};
@@ -124,16 +124,13 @@ impl<'a> Reader<'a> {
             let key = format!("{}.{name}", spec.name);
             match self.property(&key, &name, value, &origin, reserved, &given) {
                 Ok((name, value)) => {
+                    self.record(&format!("{}.{name}", spec.name), shown_property(&name, &value), origin);
                     table.insert(name, value);
                 }
                 Err(error) => self.errors.0.push(error),
             }
         }
-        let properties = Properties::new(table);
-        for (name, value) in properties.shown() {
-            self.record(&format!("{}.{name}", spec.name), value, Origin::Default);
-        }
-        properties
+        Properties::new(table)
     }
 
     fn property(
@@ -215,7 +212,7 @@ impl<'a> Reader<'a> {
         }
         let variable = environment_name(name);
         if let Some(text) = self.environment.take(&variable) {
-            self.add_pairs(&mut pairs, name, &text, Origin::Environment(variable));
+            self.add_pairs(&mut pairs, name, &text, Origin::Environment(variable.into()));
         }
         pairs
     }

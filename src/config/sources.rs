@@ -4,7 +4,7 @@ use super::error::{ConfigError, Fault, Origin};
 use super::keys::{ENVIRONMENT_PREFIX, KeySpec, Kind, environment_name};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::Value;
 
 /// Everything that a configuration is read from.
@@ -75,10 +75,10 @@ impl<'a> Environment<'a> {
                     "is given both as a value and as a file",
                     format!("unset {variable} or {variable}_FILE"),
                 );
-                Some(Err(fault.without_value(name, Origin::Environment(variable))))
+                Some(Err(fault.without_value(name, Origin::Environment(variable.into()))))
             }
             (_, Some(path)) => Some(read_secret(self.sources, name, Path::new(&path))),
-            (Some(text), None) => Some(Ok(Found { text, origin: Origin::Environment(variable) })),
+            (Some(text), None) => Some(Ok(Found { text, origin: Origin::Environment(variable.into()) })),
             (None, None) => None,
         }
     }
@@ -86,7 +86,7 @@ impl<'a> Environment<'a> {
 
 /// Reads a secret from its file; the line break that editors and `echo` leave at the end is no part of it.
 pub(super) fn read_secret(sources: &Sources<'_>, key: &str, path: &Path) -> Result<Found, ConfigError> {
-    let origin = Origin::SecretFile(PathBuf::from(path));
+    let origin = Origin::SecretFile(path.into());
     let remedy = "name a readable file that holds the secret and nothing else";
     match (sources.read_file)(path) {
         Err(error) => Err(Fault::new(format!("the file cannot be read: {error}"), remedy).without_value(key, origin)),

@@ -1,0 +1,67 @@
+//! The configuration from texts alone: no test reads or sets the process's environment.
+
+mod loading;
+mod secrets;
+mod wrong;
+
+use super::{Config, ConfigErrors, Sources, Warning};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+/// What a load is made of.
+#[derive(Clone, Default)]
+struct Given {
+    file: Option<String>,
+    environment: BTreeMap<String, String>,
+    files: BTreeMap<String, String>,
+    allow_short_guard: bool,
+}
+
+impl Given {
+    fn file(self, text: &str) -> Given {
+        Given { file: Some(text.to_owned()), ..self }
+    }
+
+    /// A variable, without the prefix.
+    fn variable(mut self, name: &str, value: &str) -> Given {
+        self.environment.insert(format!("SESSIONGATE_{name}"), value.to_owned());
+        self
+    }
+
+    /// The variable of a key.
+    fn key(mut self, key: &str, value: &str) -> Given {
+        self.environment.insert(super::keys::environment_name(key), value.to_owned());
+        self
+    }
+
+    fn secret_file(mut self, path: &str, text: &str) -> Given {
+        self.files.insert(path.to_owned(), text.to_owned());
+        self
+    }
+
+    fn load(&self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+        Config::load(&Sources {
+            file: self.file.as_deref(),
+            names: self.environment.keys().cloned().collect(),
+            lookup: &|name| self.environment.get(name).cloned(),
+            read_file: &|path: &Path| {
+                let text = path.to_str().and_then(|path| self.files.get(path));
+                text.cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+            },
+            cores: 3,
+            allow_short_guard: self.allow_short_guard,
+        })
+    }
+
+    fn config(&self) -> Config {
+        self.load().unwrap_or_else(|errors| panic!("{errors}")).0
+    }
+
+    fn errors(&self) -> ConfigErrors {
+        match self.load() {
+            Ok(_) => panic!("accepted: {:?} {:?}", self.file, self.environment),
+            Err(errors) => errors,
+        }
+    }
+}
