@@ -22,7 +22,7 @@ pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<Config> {
         .0
         .iter()
         .filter_map(|error| match &error.origin {
-            Origin::Environment(name) => Some(name.as_str()),
+            Origin::Environment(name) => Some(name.as_ref()),
             Origin::Default | Origin::File | Origin::SecretFile(_) => None,
         })
         .collect();
