@@ -1,0 +1,80 @@
+//! A worker as a process of its own: the built binary, killed for good when the test is over.
+
+use super::site::Site;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+pub struct Worker {
+    child: Child,
+}
+
+impl Worker {
+    /// Starts `sessiongate run` with two shards.
+    pub fn start(site: &Site) -> Worker {
+        Worker::with(site, &[])
+    }
+
+    /// The same, with further settings (`WORKER_SHARDS` stands for `SESSIONGATE_WORKER_SHARDS`).
+    pub fn with(site: &Site, settings: &[(&str, &str)]) -> Worker {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sessiongate"));
+        command.arg("run").envs(site.environment()).env("SESSIONGATE_WORKER_SHARDS", "2");
+        command.env("SESSIONGATE_LOG", std::env::var("SESSIONGATE_TEST_WORKER_LOG").unwrap_or("warn".into()));
+        for (name, value) in settings {
+            command.env(format!("SESSIONGATE_{name}"), value);
+        }
+        Worker { child: command.stdin(Stdio::null()).spawn().unwrap() }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY-free: the signal goes out through the shell's own tool, since `unsafe` is not for tests.
+        let name = format!("-{signal}");
+        let done = Command::new("kill").args([&name, &self.pid().to_string()]).status().unwrap();
+        assert!(done.success(), "kill {name}");
+    }
+
+    /// kill -9, and waits until it is gone.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(15);
+        self.wait(Duration::from_secs(60))
+    }
+
+    /// Waits for it to end by itself.
+    pub fn wait(&mut self, at_most: Duration) -> ExitStatus {
+        let end = Instant::now() + at_most;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < end, "the worker did not end within {at_most:?}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Its resident memory at its highest, in kilobytes.
+    pub fn peak_memory_kb(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
