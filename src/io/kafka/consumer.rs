@@ -192,7 +192,7 @@ impl Consumer {
         if !stop.is_empty() {
             self.base.pause(&self.list(&stop)).map_err(|error| self.unavailable("pausing", &error))?;
         }
-        self.cursors.set_paused(wanted);
+        self.cursors.set_paused(wanted.iter().chain(&go).copied().collect());
         if !go.is_empty() {
             // Pausing throws away what was fetched, and librdkafka would go on after the last event it handed out:
             // one too far, when that was the end of the partition. Our own next offset is the right one.
@@ -200,6 +200,7 @@ impl Consumer {
             self.seek(&starts)?;
             self.base.resume(&self.list(&go)).map_err(|error| self.unavailable("resuming", &error))?;
         }
+        self.cursors.set_paused(wanted);
         Ok(())
     }
 
@@ -209,27 +210,41 @@ impl Consumer {
     }
 
     /// Assigns all cursors where they stand. Everything fetched before is outdated by it.
+    ///
+    /// Forwarded before it is assigned, a partition's queue never leads to the consumer's own. But a partition that
+    /// was being fetched is stopped first, in librdkafka's main thread, and that takes the forward away: it is set
+    /// again once that thread has answered a later question.
     fn apply_assignment(&mut self) -> Result<(), LogError> {
         let places: Vec<(StreamPartition, Offset)> =
             self.cursors.all().map(|(partition, cursor)| (partition, cursor.next)).collect();
         let mut list = TopicPartitionList::with_capacity(places.len());
         for (partition, offset) in &places {
-            let queue = match partition.stream {
-                Stream::Inbound => &self.inbound,
-                Stream::Intent => &self.intents,
-            };
-            queue.forward_partition(self.topic(partition.stream), partition.partition.0);
             self.add(&mut list, *partition, *offset);
+        }
+        self.forward(&places);
+        self.base.assign(&list).map_err(|error| self.unavailable("assigning", &error))?;
+        self.base.assignment().map_err(|error| self.unavailable("assigning", &error))?;
+        self.forward(&places);
+        for (partition, _) in &places {
             if let Some(cursor) = self.cursors.get_mut(partition.stream, partition.partition.0) {
                 cursor.stopped = false;
             }
         }
-        self.base.assign(&list).map_err(|error| self.unavailable("assigning", &error))?;
         let paused: Vec<StreamPartition> = self.cursors.paused().iter().copied().collect();
         if !paused.is_empty() {
             self.base.pause(&self.list(&paused)).map_err(|error| self.unavailable("pausing", &error))?;
         }
         Ok(())
+    }
+
+    fn forward(&self, places: &[(StreamPartition, Offset)]) {
+        for (partition, _) in places {
+            let queue = match partition.stream {
+                Stream::Inbound => &self.inbound,
+                Stream::Intent => &self.intents,
+            };
+            queue.forward_partition(self.topic(partition.stream), partition.partition.0);
+        }
     }
 
     fn list(&self, partitions: &[StreamPartition]) -> TopicPartitionList {

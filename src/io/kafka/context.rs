@@ -48,7 +48,7 @@ impl Reports {
                 return Some(LogError::Fatal(text));
             }
             if is_outage(code) {
-                return Some(LogError::Unavailable(text));
+                return Some(LogError::Unavailable(self.explain(&text)));
             }
         }
         None
@@ -57,7 +57,9 @@ impl Reports {
     /// Adds what the client last complained of: a time-out alone names no cause.
     pub(super) fn explain(&self, what: &str) -> String {
         match &*lock(&self.last) {
-            Some((at, text)) if at.elapsed() < EXPLAINS => format!("{what} (the client's last error: {text})"),
+            Some((at, text)) if at.elapsed() < EXPLAINS && text != what => {
+                format!("{what} (the client's last error: {text})")
+            }
             _ => what.to_owned(),
         }
     }
@@ -70,7 +72,13 @@ impl Reports {
         } else {
             tracing::debug!(client = self.client, "{text}");
         }
-        *lock(&self.last) = Some((Instant::now(), text.clone()));
+        // "All brokers are down" only counts them; what stands before it says why.
+        let mut last = lock(&self.last);
+        let named = last.as_ref().is_some_and(|(at, _)| at.elapsed() < EXPLAINS);
+        if code != RDKafkaErrorCode::AllBrokersDown || !named {
+            *last = Some((Instant::now(), text.clone()));
+        }
+        drop(last);
         let mut troubles = lock(&self.troubles);
         if troubles.len() < 100 {
             troubles.push_back((code, text));

@@ -1,6 +1,7 @@
 //! Where each partition's log, its committed offset and its history lie.
 
 use super::consumer::Consumer;
+use super::producer::Producer;
 use super::settings::HistorySource;
 use super::sys::{ListedOffset, OffsetSpec, PendingOffsets};
 use super::topology::Known;
@@ -19,6 +20,7 @@ pub(super) type Listed = BTreeMap<StreamPartition, ListedOffset>;
 /// A question to be answered for `locate`.
 pub(super) struct Locating<'a> {
     pub(super) consumer: &'a Consumer,
+    pub(super) lookup: &'a Producer,
     pub(super) known: &'a Known,
     pub(super) history: HistorySource,
     pub(super) call_timeout: Duration,
@@ -110,20 +112,27 @@ impl Locating<'_> {
         }
         let names: Vec<(&str, i32)> =
             partitions.iter().map(|partition| (self.consumer.topic(partition.stream), partition.partition.0)).collect();
-        PendingOffsets::ask(self.consumer.handle(), &names, spec, self.call_timeout)
+        PendingOffsets::ask(self.lookup.handle(), &names, spec, self.call_timeout)
             .map(Some)
-            .map_err(|error| LogError::Unavailable(self.consumer.explain(&error.text)))
+            .map_err(|error| LogError::Unavailable(self.lookup.explain(&error.text)))
     }
 
     fn answer(&self, asked: Option<PendingOffsets>) -> Result<Listed, LogError> {
-        asked.map_or(Ok(BTreeMap::new()), |asked| answer(self.consumer, &asked, self.call_timeout))
+        asked.map_or(Ok(BTreeMap::new()), |asked| answer(self.consumer, self.lookup, &asked, self.call_timeout))
     }
 }
 
 /// Waits for an answer; every partition of it must be good.
-pub(super) fn answer(consumer: &Consumer, asked: &PendingOffsets, wait: Duration) -> Result<Listed, LogError> {
-    let unavailable = |what: &str| LogError::Unavailable(consumer.explain(&format!("listing offsets: {what}")));
-    let listed = asked.take(wait).ok_or_else(|| unavailable("no answer in time"))?;
+pub(super) fn answer(
+    consumer: &Consumer,
+    lookup: &Producer,
+    asked: &PendingOffsets,
+    wait: Duration,
+) -> Result<Listed, LogError> {
+    let answered = asked.take(wait);
+    lookup.serve();
+    let unavailable = |what: &str| LogError::Unavailable(lookup.explain(&format!("listing offsets: {what}")));
+    let listed = answered.ok_or_else(|| unavailable("no answer in time"))?;
     let listed = listed.map_err(|error| unavailable(&error.text))?;
     let mut offsets = BTreeMap::new();
     for entry in listed {

@@ -3,6 +3,7 @@
 use super::consumer::Consumer;
 use super::locate::{Locating, answer, offset_of};
 use super::output::Output;
+use super::producer::Producer;
 use super::settings::{HistorySource, KafkaSettings, SettingsError};
 use super::sys::{OffsetSpec, PendingOffsets};
 use super::topology::TopologyWatch;
@@ -20,6 +21,9 @@ pub struct KafkaLog {
     output: Output,
     ends: Option<AskedEnds>,
     topology: TopologyWatch,
+    /// Questions get a connection of their own: on the consumer's, an answer waits behind a fetch that the broker
+    /// holds back.
+    lookup: Producer,
     consumer: Consumer,
     history: HistorySource,
     call_timeout: Duration,
@@ -37,7 +41,8 @@ impl KafkaLog {
         Ok(KafkaLog {
             output: Output::start(settings)?,
             ends: None,
-            topology: TopologyWatch::new(settings.call_timeout),
+            topology: TopologyWatch::new(settings),
+            lookup: Producer::for_lookup(settings)?,
             consumer: Consumer::start(settings)?,
             history: settings.history,
             call_timeout: settings.call_timeout,
@@ -50,9 +55,9 @@ impl KafkaLog {
         }
         let names: Vec<(&str, i32)> =
             partitions.iter().map(|place| (self.consumer.topic(place.stream), place.partition.0)).collect();
-        PendingOffsets::ask(self.consumer.handle(), &names, OffsetSpec::Latest, self.call_timeout)
+        PendingOffsets::ask(self.lookup.handle(), &names, OffsetSpec::Latest, self.call_timeout)
             .map(Some)
-            .map_err(|error| LogError::Unavailable(self.consumer.explain(&error.text)))
+            .map_err(|error| LogError::Unavailable(self.lookup.explain(&error.text)))
     }
 }
 
@@ -60,11 +65,12 @@ impl Log for KafkaLog {
     fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError> {
         let deadline = Instant::now() + request.wait;
         self.output.serve();
+        self.lookup.serve();
         loop {
             let mut polled = Polled::default();
             self.consumer.take(&request, &mut polled)?;
             // A topology that cannot be read must not take records along that were read.
-            let tended = self.topology.tend(&self.consumer);
+            let tended = self.topology.tend(&self.lookup);
             polled.topology = self.topology.news();
             let left = deadline.saturating_duration_since(Instant::now());
             if !is_empty(&polled) {
@@ -79,9 +85,10 @@ impl Log for KafkaLog {
     }
 
     fn locate(&mut self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
-        let known = self.topology.require(&self.consumer)?;
-        let (consumer, history, call_timeout) = (&self.consumer, self.history, self.call_timeout);
-        Locating { consumer, known: &known, history, call_timeout }.locate(partitions, since)
+        self.output.prepare()?;
+        let known = self.topology.require(&self.lookup)?;
+        let (consumer, lookup, history, call_timeout) = (&self.consumer, &self.lookup, self.history, self.call_timeout);
+        Locating { consumer, lookup, known: &known, history, call_timeout }.locate(partitions, since)
     }
 
     fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
@@ -112,7 +119,7 @@ impl Log for KafkaLog {
             return Err(LogError::Unavailable("no ends were asked for".to_owned()));
         };
         let Some(pending) = pending else { return Ok(Ends::default()) };
-        let listed = match answer(&self.consumer, &pending, self.call_timeout) {
+        let listed = match answer(&self.consumer, &self.lookup, &pending, self.call_timeout) {
             Ok(listed) => listed,
             Err(error) => {
                 // The call may be made again: the question is asked anew for it.
@@ -141,4 +148,15 @@ impl Log for KafkaLog {
 fn is_empty(polled: &Polled) -> bool {
     let Polled { assignment, records, ends, out_of_range, topology } = polled;
     assignment.is_none() && records.is_empty() && ends.is_empty() && out_of_range.is_empty() && topology.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_may_be_moved_to_the_thread_of_its_shard() {
+        fn may_be_moved<T: Send>() {}
+        may_be_moved::<KafkaLog>();
+    }
 }

@@ -37,6 +37,14 @@ impl Output {
         }
     }
 
+    /// Ends what a predecessor left open.
+    pub(super) fn prepare(&mut self) -> Result<(), LogError> {
+        match self {
+            Output::ExactlyOnce(transactions) => transactions.initialize(),
+            Output::AtLeastOnce(_) => Ok(()),
+        }
+    }
+
     pub(super) fn produce(&mut self, outputs: &[OutputRecord]) -> Result<(), LogError> {
         match self {
             Output::ExactlyOnce(transactions) => transactions.produce(outputs),

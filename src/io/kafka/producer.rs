@@ -35,6 +35,19 @@ impl Producer {
         Ok(Producer { topics: HashMap::new(), events, handle, base })
     }
 
+    /// A client that only asks questions about both topics, whose leaders it keeps track of.
+    pub(super) fn for_lookup(settings: &KafkaSettings) -> Result<Producer, SettingsError> {
+        let mut lookup = Producer::start(settings, None)?;
+        for name in [&settings.topics.inbound, &settings.topics.intent] {
+            lookup.topic(&Arc::from(name.as_str())).map_err(|error| SettingsError::Refused(error.text))?;
+        }
+        Ok(lookup)
+    }
+
+    pub(super) fn client(&self) -> &BaseProducer<ProducerEvents> {
+        &self.base
+    }
+
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
     }

@@ -18,7 +18,8 @@ pub enum Guarantee {
 pub enum HistorySource {
     /// By the brokers' index of timestamps.
     ByTime,
-    /// The start of the log: for brokers without such an index (the embedded ones of a demo).
+    /// The start of the log: for the embedded brokers of a demonstration, which have neither such an index nor topic
+    /// ids.
     FromStart,
 }
 
@@ -94,6 +95,7 @@ pub const RESERVED_CONSUMER: &[(&str, &str)] = &[
     ("log.queue", "logs are taken from it"),
     ("metadata.broker.list", "it is set by kafka.brokers"),
     ("partition.assignment.strategy", "both topics' partitions are shared out by range, and moved all at once"),
+    ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
     ("topic.blacklist", "both topics are read in full"),
 ];
 
@@ -110,6 +112,8 @@ pub const RESERVED_PRODUCER: &[(&str, &str)] = &[
     ("partitioner_cb", "a customer's outputs lie where their key says, for every client alike"),
     ("queuing.strategy", "outputs of a partition keep their order"),
     ("request.required.acks", "an output that one broker alone has may vanish with it"),
+    ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
+    ("transaction.timeout.ms", "how late a verdict can become visible is checked against the guard"),
     ("transactional.id", "it is set by kafka.transactional_id"),
 ];
 
@@ -173,6 +177,7 @@ impl KafkaSettings {
             .set("linger.ms", "1")
             .set("delivery.report.only.error", "true")
             .set("queue.buffering.max.messages", "1000000")
+            .set("queue.buffering.max.kbytes", "262144")
             // The topic's own limit decides, not the client's.
             .set("message.max.bytes", "10485760")
             .set("batch.size", "1000000")
@@ -212,6 +217,9 @@ fn apply(
     for (property, value) in overrides {
         if let Some((_, why)) = reserved.iter().find(|(name, _)| name == property) {
             return Err(SettingsError::Reserved { property: property.clone(), why });
+        }
+        if property == "debug" {
+            config.set_log_level(RDKafkaLogLevel::Debug);
         }
         config.set(property, value);
     }

@@ -1,11 +1,12 @@
 //! The topics as the brokers describe them, asked for about once a second and never waited for in a poll.
 
-use super::consumer::Consumer;
+use super::producer::Producer;
+use super::settings::{HistorySource, KafkaSettings, Topics};
 use super::sys::{DescribedTopic, NativeError, PendingTopics};
 use crate::core::frontier::Topology;
 use crate::core::ids::TopicId;
-use crate::core::record::Stream;
 use crate::ports::LogError;
+use rdkafka::producer::Producer as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -29,21 +30,31 @@ pub(super) struct TopologyWatch {
     pending: Option<PendingTopics>,
     next_at: Instant,
     call_timeout: Duration,
+    topics: Topics,
+    embedded: bool,
 }
 
 impl TopologyWatch {
-    pub(super) fn new(call_timeout: Duration) -> TopologyWatch {
-        TopologyWatch { known: None, told: None, pending: None, next_at: Instant::now(), call_timeout }
+    pub(super) fn new(settings: &KafkaSettings) -> TopologyWatch {
+        TopologyWatch {
+            known: None,
+            told: None,
+            pending: None,
+            next_at: Instant::now(),
+            call_timeout: settings.call_timeout,
+            topics: settings.topics.clone(),
+            embedded: settings.history == HistorySource::FromStart,
+        }
     }
 
     /// Looks for an answer and asks again when it is time; never waits.
-    pub(super) fn tend(&mut self, consumer: &Consumer) -> Result<(), LogError> {
+    pub(super) fn tend(&mut self, lookup: &Producer) -> Result<(), LogError> {
         if let Some(answer) = self.pending.as_ref().and_then(|pending| pending.take(Duration::ZERO)) {
             self.pending = None;
-            self.learn(answer, consumer)?;
+            self.learn(answer, lookup)?;
         }
         if self.pending.is_none() && Instant::now() >= self.next_at {
-            self.ask(consumer)?;
+            self.ask(lookup)?;
         }
         Ok(())
     }
@@ -69,35 +80,37 @@ impl TopologyWatch {
     }
 
     /// What is known; before the first answer it is waited for.
-    pub(super) fn require(&mut self, consumer: &Consumer) -> Result<Known, LogError> {
+    pub(super) fn require(&mut self, lookup: &Producer) -> Result<Known, LogError> {
         if self.known.is_none() {
             if self.pending.is_none() {
-                self.ask(consumer)?;
+                self.ask(lookup)?;
             }
             let answer = self.pending.as_ref().and_then(|pending| pending.take(self.call_timeout));
             if let Some(answer) = answer {
                 self.pending = None;
-                self.learn(answer, consumer)?;
+                self.learn(answer, lookup)?;
             }
         }
-        let missing = || LogError::Unavailable(consumer.explain("the brokers have not described the topics yet"));
+        let missing = || LogError::Unavailable(lookup.explain("the brokers have not described the topics yet"));
         self.known.clone().ok_or_else(missing)
     }
 
-    fn ask(&mut self, consumer: &Consumer) -> Result<(), LogError> {
-        let names = [consumer.topic(Stream::Inbound), consumer.topic(Stream::Intent)];
-        let pending = PendingTopics::ask(consumer.handle(), &names, self.call_timeout)
-            .map_err(|error| LogError::Unavailable(consumer.explain(&error.text)))?;
+    fn ask(&mut self, lookup: &Producer) -> Result<(), LogError> {
+        if self.embedded {
+            return self.count(lookup);
+        }
+        let names = [self.topics.inbound.as_str(), self.topics.intent.as_str()];
+        let pending = PendingTopics::ask(lookup.handle(), &names, self.call_timeout)
+            .map_err(|error| LogError::Unavailable(lookup.explain(&error.text)))?;
         self.pending = Some(pending);
         self.next_at = Instant::now() + INTERVAL;
         Ok(())
     }
 
-    fn learn(&mut self, answer: Result<Vec<DescribedTopic>, NativeError>, consumer: &Consumer) -> Result<(), LogError> {
+    fn learn(&mut self, answer: Result<Vec<DescribedTopic>, NativeError>, lookup: &Producer) -> Result<(), LogError> {
         let topics = answer
-            .map_err(|error| LogError::Unavailable(consumer.explain(&format!("describing topics: {}", error.text))))?;
-        let find = |stream: Stream| -> Result<&DescribedTopic, LogError> {
-            let name = consumer.topic(stream);
+            .map_err(|error| LogError::Unavailable(lookup.explain(&format!("describing topics: {}", error.text))))?;
+        let find = |name: &str| -> Result<&DescribedTopic, LogError> {
             let missing = |why: String| LogError::Unavailable(format!("topic {name}: {why}"));
             let topic = topics.iter().find(|topic| topic.name == name).ok_or_else(|| missing("no answer".into()))?;
             match topic.error {
@@ -105,11 +118,28 @@ impl TopologyWatch {
                 None => Ok(topic),
             }
         };
-        let (inbound, intents) = (find(Stream::Inbound)?, find(Stream::Intent)?);
-        // Brokers without topic ids cannot tell a topic from another one that was made under its name.
-        let topic_id = TopicId::new(inbound.id.as_deref().unwrap_or("unknown"));
-        let inbound = Arc::new(Topology { topic_id, partitions: inbound.partitions });
-        self.known = Some(Known { inbound, intent_partitions: intents.partitions });
+        let (inbound, intents) = (find(&self.topics.inbound)?, find(&self.topics.intent)?);
+        self.know(inbound.id.as_deref(), inbound.partitions, intents.partitions);
         Ok(())
+    }
+
+    /// The embedded brokers have no controller to ask for descriptions; they are in this process and answer at once.
+    fn count(&mut self, lookup: &Producer) -> Result<(), LogError> {
+        let count = |name: &str| {
+            let metadata = lookup.client().client().fetch_metadata(Some(name), self.call_timeout);
+            let metadata = metadata.map_err(|error| LogError::Unavailable(lookup.explain(&error.to_string())))?;
+            let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+            Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
+        };
+        let (inbound, intents) = (count(&self.topics.inbound)?, count(&self.topics.intent)?);
+        self.know(None, inbound, intents);
+        self.next_at = Instant::now() + INTERVAL;
+        Ok(())
+    }
+
+    fn know(&mut self, topic_id: Option<&str>, partitions: i32, intent_partitions: i32) {
+        // Brokers without topic ids cannot tell a topic from another one that was made under its name.
+        let topic_id = TopicId::new(topic_id.unwrap_or("unknown"));
+        self.known = Some(Known { inbound: Arc::new(Topology { topic_id, partitions }), intent_partitions });
     }
 }

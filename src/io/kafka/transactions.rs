@@ -132,9 +132,9 @@ impl Transactions {
         Ok(())
     }
 
-    /// Both ids are taken over before the first transaction: a predecessor's transaction that hangs under either of
-    /// them would hold our readers back.
-    fn initialize(&mut self) -> Result<(), LogError> {
+    /// Takes both ids over, once: a predecessor's transaction that hangs under either of them would hold readers back,
+    /// and us too when we ask for the offsets in it.
+    pub(super) fn initialize(&mut self) -> Result<(), LogError> {
         for turn in &mut self.turns {
             if !turn.initialized {
                 if let Err(error) = sys::init(turn.producer.handle(), self.call_timeout) {
@@ -213,6 +213,10 @@ impl Transactions {
     /// finished before the next one begins.
     fn give_up(&mut self, reason: String) -> Result<CommitOutcome, LogError> {
         self.stage = Stage::Aborting;
+        let reason = match self.producer().take_failure() {
+            Some(failure) => format!("{reason} ({failure})"),
+            None => reason,
+        };
         match self.finish_abort() {
             Ok(()) | Err(LogError::Unavailable(_)) => Ok(CommitOutcome::Aborted(reason)),
             Err(error) => Err(error),

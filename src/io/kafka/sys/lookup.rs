@@ -5,7 +5,6 @@ use super::{Handle, NativeError, c_string, ffi, millis, text};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::ffi::{CString, c_char};
-use std::ptr::null_mut;
 use std::slice;
 use std::time::Duration;
 
@@ -238,7 +237,7 @@ fn error_of(code: ffi::rd_kafka_resp_err_t) -> Option<RDKafkaErrorCode> {
 /// # Safety
 /// The pointer is null, or an array of that many entries that outlives `'a`.
 unsafe fn entries<'a, T>(array: *mut *const T, count: usize) -> &'a [*const T] {
-    if array == null_mut() || count == 0 {
+    if array.is_null() || count == 0 {
         return &[];
     }
     // SAFETY: by contract.
