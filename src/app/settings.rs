@@ -39,7 +39,9 @@ pub(super) fn kafka(config: &Config, instance: &str, shard: usize) -> KafkaSetti
     settings.history = HistorySource::ByTime;
     settings.transaction_timeout = Duration::from_millis(config.kafka.transaction_timeout.as_millis().unsigned_abs());
     settings.consumer = config.kafka.consumer.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    settings.producer = config.kafka.producer.iter().map(|(name, value)| (name.into(), value.into())).collect();
+    // The time-out of transactions is told by its own setting, which the guard was checked against.
+    let producer = config.kafka.producer.iter().filter(|(name, _)| *name != "transaction.timeout.ms");
+    settings.producer = producer.map(|(name, value)| (name.into(), value.into())).collect();
     settings
 }
 
