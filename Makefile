@@ -3,7 +3,7 @@ CARGO ?= cargo
 SEEDS ?= 1000
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim services-up services-down
+.PHONY: help demo test check sim latency services-up services-down
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -24,6 +24,9 @@ check: ## formatting, lints, the rules of the tree, licences and advisories
 
 sim: ## the simulation over SEEDS=1000 seeds
 	SESSIONGATE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --test simulation -- --nocapture
+
+latency: ## from intent to verdict: percentiles of positives and negatives
+	scripts/services.sh run -- $(CARGO) bench --locked --bench latency
 
 services-up: ## Kafka and Redis on 127.0.0.1 (KAFKA_PORT=9092 REDIS_PORT=6379), left running
 	scripts/services.sh up

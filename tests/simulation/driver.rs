@@ -127,13 +127,39 @@ impl Simulation {
             }
         }
         self.heal();
+        self.come_to_rest()
+    }
+
+    /// The same without anything going wrong.
+    pub fn run_calmly(&mut self) -> Result<(), String> {
+        self.world.borrow_mut().faults = false;
+        for _ in 0..800 {
+            self.write(140, 120);
+            self.turn()?;
+        }
+        self.come_to_rest()?;
+        check::every_negative_is_proven(&self.world.borrow())
+    }
+
+    fn come_to_rest(&mut self) -> Result<(), String> {
         for step in 0..20_000 {
             self.turn()?;
             if step % 50 == 0 && check::is_settled(&self.world.borrow()) {
-                return check::outcome(&self.world.borrow());
+                break;
             }
         }
         check::outcome(&self.world.borrow())
+    }
+
+    /// People write, in so many of a thousand turns.
+    fn write(&mut self, say_permille: u64, ask_permille: u64) {
+        let mut world = self.world.borrow_mut();
+        if world.rng.permille(say_permille) {
+            world.say();
+        }
+        if world.rng.permille(ask_permille) {
+            world.ask();
+        }
     }
 
     fn heal(&mut self) {
@@ -177,13 +203,8 @@ impl Simulation {
     }
 
     fn disturb(&mut self) {
+        self.write(140, 120);
         let mut world = self.world.borrow_mut();
-        if world.rng.permille(140) {
-            world.say();
-        }
-        if world.rng.permille(120) {
-            world.ask();
-        }
         if world.rng.permille(60) {
             world.end_some_upstream();
         }
@@ -209,6 +230,9 @@ impl Simulation {
         }
         if world.rng.permille(1) {
             world.make_inbound_anew();
+        }
+        if world.rng.permille(1) {
+            world.add_partition();
         }
         if world.rng.permille(6) {
             let ms = world.rng.between(50, 3_000);

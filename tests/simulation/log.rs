@@ -189,7 +189,7 @@ pub struct FakeLog {
     transactional_id: String,
     cursors: BTreeMap<StreamPartition, Cursor>,
     paused: BTreeSet<StreamPartition>,
-    topic_id: Option<TopicId>,
+    topology: Option<Topology>,
     ends: Option<Ends>,
     in_transaction: bool,
     /// A commit whose answer was lost.
@@ -215,7 +215,7 @@ impl FakeLog {
             transactional_id,
             cursors: BTreeMap::new(),
             paused: BTreeSet::new(),
-            topic_id: None,
+            topology: None,
             ends: None,
             in_transaction: false,
             answered: None,
@@ -340,8 +340,8 @@ impl Log for FakeLog {
             }
             let known =
                 Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
-            if self.topic_id.as_ref() != Some(&known.topic_id) {
-                self.topic_id = Some(known.topic_id.clone());
+            if self.topology.as_ref() != Some(&known) {
+                self.topology = Some(known.clone());
                 polled.topology = Some(Arc::new(known));
             }
             if let Some(member) = world.group.members.get_mut(&self.instance) {

@@ -38,6 +38,13 @@ fn the_invariants_hold_under_every_fault() {
 }
 
 #[test]
+fn in_calm_weather_every_negative_is_proven() {
+    for seed in 0..200 {
+        Simulation::new(seed, None).run_calmly().unwrap_or_else(|error| panic!("calm seed {seed}: {error}"));
+    }
+}
+
+#[test]
 fn every_deliberate_mistake_is_caught_within_500_seeds() {
     for mutant in MUTANTS {
         let caught = (0..500).find_map(|seed| run(seed, Some(mutant)).err().map(|error| (seed, error)));

@@ -160,7 +160,7 @@ impl World {
 
     /// An open transaction upstream, sometimes.
     fn upstream_transaction(&mut self) -> Option<usize> {
-        if !self.rng.permille(250) {
+        if !self.faults || !self.rng.permille(250) {
             return None;
         }
         let open: Vec<usize> = (0..self.upstream.len()).filter(|id| self.upstream[*id] == Upstream::Open).collect();
@@ -285,6 +285,15 @@ impl World {
                 |entry: &Entry| matches!(entry, Entry::Record { timestamp, .. } if timestamp.as_millis() >= old);
             let first = log.entries.iter().position(keeps).unwrap_or(log.entries.len());
             log.start = log.start.max((first as i64).min(read));
+        }
+    }
+
+    /// Both topics get one more partition. Where keys decide, customers would move: that is not for co-partitioning.
+    pub fn add_partition(&mut self) {
+        if !self.co_partitioned && self.inbound.partitions.len() < 5 {
+            self.inbound.partitions.push(PartitionLog::default());
+            self.intents.partitions.push(PartitionLog::default());
+            self.group.rebalancing = true;
         }
     }
 
