@@ -26,8 +26,10 @@ const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How bad a problem is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
-    /// The worker runs, and somebody should know.
-    Advice,
+    /// It is well as it is, and good to know.
+    Hint,
+    /// The worker runs, and somebody should act before it matters.
+    Warns,
     /// It may come right by itself or by somebody's hand: the worker waits for it.
     Waits,
     /// Running like this would break the promise.
@@ -150,7 +152,7 @@ fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicStat
         return;
     }
     let asserted = config.worker.partitioning == Partitioning::CoPartitioned;
-    let severity = if asserted { Severity::Refuses } else { Severity::Advice };
+    let severity = if asserted { Severity::Refuses } else { Severity::Hint };
     let what =
         format!("unequal partition counts: {} has {inbound_count}, {} has {intent_count}", inbound.name, intents.name);
     let remedy = match asserted {
@@ -175,7 +177,7 @@ fn examine_retention(config: &Config, inbound: &TopicState, problems: &mut Vec<P
         let what =
             format!("topic {name} has retention.bytes set: a busy day may delete what a lost Redis is filled from");
         let remedy = format!("set retention.bytes=-1 on {name}, and let retention.ms decide");
-        problems.push(Problem::new(Severity::Advice, what, remedy));
+        problems.push(Problem::new(Severity::Warns, what, remedy));
     }
     let long_enough = retention_ms < 0 || retention_ms >= needed.as_millis();
     if !long_enough {
@@ -185,7 +187,7 @@ fn examine_retention(config: &Config, inbound: &TopicState, problems: &mut Vec<P
             needed.as_millis()
         );
         let remedy = format!("set retention.ms={} or more on {name}", needed.as_millis());
-        problems.push(Problem::new(Severity::Advice, what, remedy));
+        problems.push(Problem::new(Severity::Warns, what, remedy));
     }
     long_enough && !limited_bytes
 }
@@ -210,7 +212,7 @@ fn examine_sizes(
             needed - OUTPUT_ROOM_BYTES
         );
         let remedy = format!("set max.message.bytes={needed} or more on {}", output.name);
-        problems.push(Problem::new(Severity::Advice, what, remedy));
+        problems.push(Problem::new(Severity::Warns, what, remedy));
     }
     let smallest = outputs.iter().map(limit).min().unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
     usize::try_from(smallest).unwrap_or_default()
@@ -239,7 +241,7 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
             "set it: redis-cli CONFIG SET maxmemory-policy noeviction (and in redis.conf)",
         )),
         None => problems.push(Problem::new(
-            Severity::Advice,
+            Severity::Hint,
             "Redis does not tell its maxmemory-policy",
             "allow the user CONFIG GET or INFO, and make sure that the policy is noeviction",
         )),
@@ -250,7 +252,7 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
         let what = format!("the clock of Redis is {off} beside this machine's");
         let remedy =
             "run NTP on both: keys expire by its clock, and beyond half of window.guard no closed window is proven";
-        problems.push(Problem::new(Severity::Advice, what, remedy));
+        problems.push(Problem::new(Severity::Warns, what, remedy));
     }
 }
 

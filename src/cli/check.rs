@@ -26,10 +26,10 @@ pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
     }
     let (_, problems) = preflight::examine(&config);
     for problem in &problems {
-        let label = if problem.severity == Severity::Advice { "advice" } else { "problem" };
+        let label = if problem.severity == Severity::Hint { "hint" } else { "problem" };
         println!("{label}: {problem}");
     }
-    match (errors, problems.iter().any(|problem| problem.severity > Severity::Advice)) {
+    match (errors, problems.iter().any(|problem| problem.severity > Severity::Hint)) {
         (Some(_), _) => MISCONFIGURED,
         (None, true) => FAILURE,
         (None, false) => {

@@ -21,19 +21,30 @@ impl Hasher for Passthrough {
             self.0 ^= u64::from_le_bytes(word);
         }
     }
-    fn write_u128(&mut self, n: u128) {
-        self.0 = (n >> 64) as u64 ^ n as u64;
+    fn write_u64(&mut self, n: u64) {
+        self.0 ^= n;
+    }
+    fn write_usize(&mut self, _: usize) {
+        // The number of halves is always the same.
     }
 }
 
 /// Remembers the ids of the preceding `reach` offsets of one partition.
 ///
-/// A pure function of the log: whoever notes the same records in order gets the same answers. An id costs 24 bytes
-/// in the queue and about 40 in the table.
+/// A pure function of the log: whoever notes the same records in order gets the same answers. An id costs 24 bytes in
+/// the queue and 25 in the table, and both have up to twice the room that they need: 50 to 100 bytes, 6.5 MB for the
+/// default reach of 100,000.
 pub struct NotedIds {
     reach: i64,
-    in_order: VecDeque<(Offset, IntentHash)>,
-    latest: HashMap<IntentHash, Offset, BuildHasherDefault<Passthrough>>,
+    in_order: VecDeque<(Offset, Halves)>,
+    latest: HashMap<Halves, Offset, BuildHasherDefault<Passthrough>>,
+}
+
+/// A hash in two halves: a `u128` would be padded to 32 bytes beside an offset.
+type Halves = [u64; 2];
+
+fn halves(IntentHash(hash): IntentHash) -> Halves {
+    [(hash >> 64) as u64, hash as u64]
 }
 
 impl NotedIds {
@@ -47,6 +58,7 @@ impl NotedIds {
         if self.reach == 0 {
             return false;
         }
+        let id = halves(id);
         let oldest = Offset(offset.0 - self.reach);
         while let Some(&(noted, old)) = self.in_order.front().filter(|(noted, _)| *noted < oldest) {
             self.in_order.pop_front();

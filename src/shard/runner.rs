@@ -78,17 +78,19 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
         board.tally.count_input(&input);
         engine.feed(input, now);
         let notices = engine.take_notices();
-        tell(&mut teller, board, &notices, now.mono_ms);
+        tell(&mut teller, board, &notices);
         if now.mono_ms >= publish_at_ms {
             publish_at_ms = now.mono_ms + STATUS_EVERY_MS;
-            board.publish(engine.status(now.mono_ms));
+            let status = engine.status(now.mono_ms);
+            teller.progress(&status);
+            board.publish(status);
         }
     }
 }
 
-fn tell(teller: &mut Teller, board: &Board, notices: &[Notice], now_ms: i64) {
+fn tell(teller: &mut Teller, board: &Board, notices: &[Notice]) {
     for notice in notices {
         board.tally.count_notice(notice);
-        teller.notice(notice, now_ms);
+        teller.notice(notice);
     }
 }

@@ -1,6 +1,7 @@
 //! The operator's story of a shard: one line for each change, and a repeat only now and then.
 
 use super::engine::notice::Notice;
+use super::engine::status::Status;
 use super::engine::step::Input;
 use super::hands::Fault;
 use std::time::{Duration, Instant};
@@ -40,6 +41,7 @@ pub(super) struct Teller {
     timed_out: Rare,
     unknown_kind: Rare,
     aborted: Rare,
+    filling: Rare,
 }
 
 impl Teller {
@@ -83,7 +85,16 @@ impl Teller {
         }
     }
 
-    pub(super) fn notice(&mut self, notice: &Notice, _now_ms: i64) {
+    /// How far a lost Redis is filled again, now and then.
+    pub(super) fn progress(&mut self, status: &Status) {
+        let filling = status.inbound.iter().filter_map(|at| Some((at.reapply_to?.0 - at.merged_to.0).max(0)));
+        let (partitions, records_left) = filling.fold((0, 0), |(count, left), more| (count + 1, left + more));
+        if partitions > 0 && self.filling.tell().is_some() {
+            info!(partitions, records_left, "filling Redis from the log");
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::FrontierLost { partition } => {
                 warn!(%partition, "Redis lacks what it held; the log is applied again, verdicts wait for proof");
