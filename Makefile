@@ -26,7 +26,7 @@ sim: ## the simulation over SEEDS=1000 seeds
 	SESSIONGATE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --test simulation -- --nocapture
 
 latency: ## from intent to verdict: percentiles of positives and negatives
-	scripts/services.sh run -- $(CARGO) bench --locked --bench latency
+	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency
 
 services-up: ## Kafka and Redis on 127.0.0.1 (KAFKA_PORT=9092 REDIS_PORT=6379), left running
 	scripts/services.sh up

@@ -14,6 +14,8 @@ pub mod rules;
 pub mod status;
 pub mod step;
 mod take;
+#[cfg(test)]
+mod tests;
 mod transaction;
 
 use crate::core::frontier::Topology;
