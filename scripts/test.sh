@@ -13,6 +13,7 @@ output=$(mktemp "${TMPDIR:-/tmp}/sessiongate-test.XXXXXX")
 trap 'rm -f "$output"' EXIT
 
 launcher=(scripts/services.sh run --)
+targets=()
 if ! scripts/services.sh install; then
   if [ "${SESSIONGATE_TEST_WITHOUT_SERVICES:-}" != 1 ]; then
     warn "No test was run: the integration tests need the Kafka and the Redis that could not be installed (see above)." \
@@ -20,10 +21,16 @@ if ! scripts/services.sh install; then
     exit 1
   fi
   launcher=()
+  targets=(--lib --bins)
+  for path in tests/*.rs tests/*/main.rs; do
+    name=${path#tests/}
+    name=${name%/main.rs}
+    [ "$name" = it ] || targets+=(--test "${name%.rs}")
+  done
 fi
 
 status=0
-${launcher[@]+"${launcher[@]}"} cargo test --locked --no-fail-fast "$@" 2>&1 | tee "$output" || status=$?
+${launcher[@]+"${launcher[@]}"} cargo test --locked --no-fail-fast ${targets[@]+"${targets[@]}"} "$@" 2>&1 | tee "$output" || status=$?
 
 # Cargo names each test binary before it runs, and the binary ends with its result: take that of tests/it/main.rs.
 ran=$(sed 's/\x1b\[[0-9;]*m//g' "$output" | awk '
