@@ -15,10 +15,10 @@ demo: ## the whole pipeline in one process, nothing to install
 test: ## every test, the integration tests on a Kafka and a Redis of their own
 	scripts/test.sh
 
-check: ## formatting, lints, the rules of the tree, licences and advisories
+check: ## formatting, lints, the rules of the tree and its pages, licences and advisories
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	$(CARGO) test --locked --test tidy
+	$(CARGO) test --locked --test tidy --test docs
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "!! cargo-deny is not installed: licences and advisories were not checked (cargo install --locked cargo-deny)"; fi
 
