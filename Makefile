@@ -1,6 +1,7 @@
 # The one entry point: people and the build machine call the same targets.
 CARGO ?= cargo
 SEEDS ?= 1000
+CHAOS_SECONDS ?= 30
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check sim latency services-up services-down
@@ -27,6 +28,9 @@ sim: ## the simulation over SEEDS=1000 seeds
 
 latency: ## from intent to verdict: percentiles of positives and negatives
 	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency
+
+chaos: ## kill, stop and flush everything under traffic, CHAOS_SECONDS=30 each; prints what came out
+	CHAOS_SECONDS=$(CHAOS_SECONDS) scripts/chaos.sh
 
 services-up: ## Kafka and Redis on 127.0.0.1 (KAFKA_PORT=9092 REDIS_PORT=6379), left running
 	scripts/services.sh up

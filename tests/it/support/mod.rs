@@ -1,5 +1,7 @@
 //! What the tests on real services share.
 
+pub mod forwarder;
+pub mod live;
 pub mod services;
 pub mod site;
 pub mod traffic;

@@ -115,6 +115,13 @@ impl Site {
 
     /// Everything committed in a topic, by partition and offset.
     pub fn read(&self, topic: &str) -> Vec<Seen> {
+        let mut seen = Vec::new();
+        self.read_each(topic, |record| seen.push(record));
+        seen
+    }
+
+    /// The same, one at a time: for more than should be kept.
+    pub fn read_each(&self, topic: &str, mut take: impl FnMut(Seen)) {
         let consumer: BaseConsumer = ClientConfig::new()
             .set("bootstrap.servers", &self.brokers)
             .set("group.id", format!("{}reader", self.prefix))
@@ -125,18 +132,16 @@ impl Site {
             .unwrap();
         let topic = self.topic(topic);
         let mut left = self.assign_all(&consumer, &topic);
-        let mut seen = Vec::new();
         let end = Instant::now() + Duration::from_secs(120);
         while left > 0 {
             assert!(Instant::now() < end, "{topic} could not be read to its end");
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => seen.push(see(&message)),
+                Some(Ok(message)) => take(see(&message)),
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => left -= 1,
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => {}
             }
         }
-        seen
     }
 
     fn assign_all(&self, consumer: &BaseConsumer, topic: &str) -> usize {

@@ -2,7 +2,7 @@
 
 use super::site::{BUSINESS, DEAD, INBOUND, INTENTS, SEND, Seen, Site, TEMPLATE};
 use chrono::{DateTime, SecondsFormat};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -92,15 +92,11 @@ impl Truth {
     pub fn check(&self, site: &Site, at_least_once: bool) -> Outcome {
         let mut outcome = Outcome::default();
         let mut answers: HashMap<String, usize> = HashMap::new();
-        let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+        let mut ids: HashSet<String> = HashSet::new();
         for (topic, is_send) in [(SEND, true), (TEMPLATE, false)] {
-            for seen in site.read(topic) {
+            site.read_each(topic, |seen| {
                 let json = seen.json();
                 let id = json["intent_id"].as_str().unwrap().to_owned();
-                if at_least_once && *ids.entry(seen.header("ce_id").unwrap()).and_modify(|n| *n += 1).or_default() > 0 {
-                    continue;
-                }
-                outcome.verdicts += 1;
                 let right = *self.right.get(&id).unwrap_or_else(|| panic!("nobody asked {id}"));
                 match (right, is_send) {
                     (Right::Open, false) if json["basis"] == "complete" => outcome.false_closed += 1,
@@ -108,8 +104,11 @@ impl Truth {
                     (Right::Closed, true) => outcome.false_open += 1,
                     (Right::Open, true) | (Right::Closed, false) => {}
                 }
-                *answers.entry(id).or_default() += 1;
-            }
+                if !at_least_once || ids.insert(seen.header("ce_id").unwrap()) {
+                    outcome.verdicts += 1;
+                    *answers.entry(id).or_default() += 1;
+                }
+            });
         }
         outcome.dead = site.read(DEAD).len();
         outcome.lost = self.right.keys().filter(|id| !answers.contains_key(*id)).count();
