@@ -77,3 +77,23 @@ pub(super) fn topics(config: &Config) -> Topics {
         outbound_intent: topics.outbound_intent.as_str().into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+    use crate::io::kafka;
+
+    #[test]
+    fn what_the_kafka_clients_refuse_is_refused_with_the_configuration() {
+        // The time-out of transactions is a setting of the worker's under librdkafka's name.
+        let own = ["transaction.timeout.ms"];
+        for (refused, reserved) in [
+            (kafka::RESERVED_CONSUMER, config::RESERVED_CONSUMER),
+            (kafka::RESERVED_PRODUCER, config::RESERVED_PRODUCER),
+        ] {
+            for (name, _) in refused.iter().filter(|(name, _)| !own.contains(name)) {
+                assert!(config::reserved_reason(reserved, name).is_some(), "{name} would pass `check` and stop `run`");
+            }
+        }
+    }
+}

@@ -22,6 +22,10 @@ const MISCONFIGURED: u8 = 64;
 /// Runs a command.
 pub fn main(arguments: Arguments) -> ExitCode {
     crate::telemetry::init(&arguments.log);
+    if !matches!(arguments.command, Command::Run | Command::Demo(_)) {
+        // `sessiongate window list | head` ends quietly. A worker must not: its sockets would end it the same way.
+        sigpipe::reset();
+    }
     let code = match &arguments.command {
         Command::Completions { shell } => completions::print(*shell),
         Command::Demo(demo) => crate::demo::run(demo),

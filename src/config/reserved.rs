@@ -17,6 +17,10 @@ pub const RESERVED_CONSUMER: &[Reserved] = &[
     ("enable.auto.offset.store", "the worker keeps its own offsets"),
     ("auto.offset.reset", "the worker decides where to start: a silent reset loses or repeats messages"),
     ("enable.partition.eof", "the end of a partition is part of the proof that a window is closed"),
+    ("auto.commit.enable", "offsets are committed with the outputs they stand for, never by a timer"),
+    ("log.queue", "logs are taken from it"),
+    ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
+    ("topic.blacklist", "both topics are read in full"),
 ];
 
 /// Refused for producers.
@@ -31,6 +35,11 @@ pub const RESERVED_PRODUCER: &[Reserved] = &[
     ("max.in.flight", "order within a partition depends on it"),
     ("partitioner", "outputs are partitioned as the inputs are, by murmur2 of the key"),
     ("delivery.report.only.error", "only failures are reported, which the worker relies on"),
+    ("enable.gapless.guarantee", "a failed output ends its transaction"),
+    ("log.queue", "logs are taken from it"),
+    ("partitioner_cb", "a customer's outputs lie where their key says, for every client alike"),
+    ("queuing.strategy", "outputs of a partition keep their order"),
+    ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
 ];
 
 /// Why that property is reserved, if it is.
