@@ -4,6 +4,7 @@
 //! `core` holds the rules, `shard::engine` the state machine that applies them, `wire` the formats, `io` the
 //! adapters of the `ports`, and `app` puts them together.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod config;

@@ -30,6 +30,8 @@ pub type StoreMaker = Arc<dyn Fn() -> Result<Box<dyn WindowStore + Send>, StoreE
 /// Everything a shard is made of.
 #[derive(Clone)]
 pub struct ShardParts {
+    /// The name of the process within its group.
+    pub instance: String,
     /// Its Kafka clients.
     pub kafka: KafkaSettings,
     /// Its rules.
@@ -87,6 +89,7 @@ impl Running {
 pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
     let instance = settings::instance(config);
     let shards = (0..config.worker.shards).map(|shard| ShardParts {
+        instance: instance.clone(),
         kafka: settings::kafka(config, &instance, shard),
         rules: settings::rules(config, found),
         topics: settings::topics(config),

@@ -31,6 +31,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Check the configuration, and that Kafka and Redis are as the worker needs them
     Check(CheckArguments),
+    /// Show how far the worker is: lag, frontiers and waiting intents of every partition
+    Status(StatusArguments),
     /// The Kafka topics that the worker reads and writes
     #[command(subcommand)]
     Topics(TopicsCommand),
@@ -62,6 +64,14 @@ pub struct CheckArguments {
     /// Print every key with its value in effect and where it comes from, secrets hidden
     #[arg(long)]
     pub print: bool,
+}
+
+/// Of the status.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct StatusArguments {
+    /// Print it as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// What to do with topics.
@@ -168,6 +178,8 @@ mod tests {
             ("demo --duration 30s --plain", demo(Some(Duration::from_secs(30)), true)),
             ("check", Command::Check(CheckArguments { print: false })),
             ("check --print", Command::Check(CheckArguments { print: true })),
+            ("status", Command::Status(StatusArguments { json: false })),
+            ("status --json", Command::Status(StatusArguments { json: true })),
             ("topics create", create(8, None, false)),
             ("topics create --partitions 12 --replication-factor 3 --dry-run", create(12, Some(3), true)),
             ("window get 106 5511", get("whatsapp")),

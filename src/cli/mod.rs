@@ -4,6 +4,7 @@ pub mod args;
 mod check;
 mod completions;
 mod run;
+mod status;
 mod topics;
 mod window;
 
@@ -26,6 +27,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Demo(demo) => crate::demo::run(demo),
         Command::Run => with_config(&arguments, |config| run::run(&config)),
         Command::Check(check) => check::check(&arguments, check),
+        Command::Status(status) => with_config(&arguments, |config| status::status(&config, status)),
         Command::Topics(TopicsCommand::Create(create)) => {
             with_config(&arguments, |config| topics::create(&config, create))
         }

@@ -1,6 +1,7 @@
 //! `sessiongate run`.
 
 use super::{FAILURE, SUCCESS};
+use crate::admin::Admin;
 use crate::app::{self, Ended, preflight};
 use crate::config::Config;
 use crate::io::redis::RedisStore;
@@ -23,6 +24,8 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
+    // It listens from the start, so that a worker that waits for Kafka or Redis can be asked too.
+    let admin = Admin::start(&config.admin, &config.kafka.group_id).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let looking = tokio::task::spawn_blocking({
@@ -48,8 +51,11 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     let store = Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> {
         Ok(Box::new(RedisStore::new(&options)?))
     });
-    let mut running = app::start(app::parts(config, &found), store)?;
-    info!(shards = config.worker.shards, "running");
+    let parts = app::parts(config, &found);
+    let instance = parts.first().map(|shard| shard.instance.clone()).unwrap_or_default();
+    let mut running = app::start(parts, store)?;
+    admin.show(&instance, running.boards());
+    info!(shards = config.worker.shards, instance, "running");
     tokio::select! {
         ended = running.ended() => return Ok(outcome(&ended)),
         _ = terminate.recv() => info!("SIGTERM: committing what is in flight"),

@@ -4,5 +4,6 @@
 
 mod kafka_log;
 mod redis_store;
+mod status;
 mod support;
 mod worker;

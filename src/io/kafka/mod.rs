@@ -8,6 +8,7 @@ mod locate;
 mod log;
 pub mod mock;
 mod output;
+pub mod positions;
 mod producer;
 mod settings;
 mod sys;

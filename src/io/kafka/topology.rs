@@ -22,6 +22,11 @@ pub(super) struct Known {
     pub(super) intent_partitions: i32,
 }
 
+/// Brokers without topic ids cannot tell a topic from another one that was made under its name.
+pub(super) fn topic_id(told: Option<&str>) -> TopicId {
+    TopicId::new(told.unwrap_or("unknown"))
+}
+
 /// Keeps it up to date.
 pub(super) struct TopologyWatch {
     known: Option<Known>,
@@ -138,8 +143,7 @@ impl TopologyWatch {
     }
 
     fn know(&mut self, topic_id: Option<&str>, partitions: i32, intent_partitions: i32) {
-        // Brokers without topic ids cannot tell a topic from another one that was made under its name.
-        let topic_id = TopicId::new(topic_id.unwrap_or("unknown"));
+        let topic_id = self::topic_id(topic_id);
         self.known = Some(Known { inbound: Arc::new(Topology { topic_id, partitions }), intent_partitions });
     }
 }

@@ -193,6 +193,10 @@ impl Site {
         format!("{}window:whatsapp:{BUSINESS}:{customer}", self.prefix)
     }
 
+    pub fn frontier_key(&self, partition: i32) -> String {
+        format!("{}frontier:{}:{partition}", self.prefix, self.topic(INBOUND))
+    }
+
     /// What a worker needs to know to work here.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let mut environment = BTreeMap::new();
