@@ -12,7 +12,7 @@ use crate::core::policy::FUTURE_TOLERANCE;
 use crate::io::clock::SystemClock;
 use crate::ports::Clock;
 use readings::Readings;
-use rows::{InboundRow, IntentRow, Judging};
+use rows::{Cell, InboundRow, IntentRow, Judging};
 use serde_json::{Value, json};
 
 /// Shows how far the group is in every partition. What could not be read shows as `?` and makes the command fail; a
@@ -25,28 +25,29 @@ pub(super) fn status(config: &Config, arguments: &StatusArguments) -> anyhow::Re
     let judging = Judging { now, longest };
     let inbound = readings.inbound.as_ref().map(|topic| rows::inbound(topic, readings.frontiers.as_ref(), judging));
     let intents = readings.intents.as_ref().map(|topic| rows::intents(topic, readings.waiting.as_ref()));
-    let waiting_elsewhere = readings.waiting.is_some()
-        && intents.iter().flatten().any(|row: &IntentRow| row.waiting == rows::Cell::Unknown);
-    let mut hints: Vec<String> = readings.hint.iter().cloned().collect();
-    if waiting_elsewhere {
-        hints.push(worker::elsewhere(config));
-    }
+    let hints = hints(config, &readings, intents.as_deref());
     match arguments.json {
         true => println!("{:#}", as_json(config, &readings, inbound.as_deref(), intents.as_deref(), &hints)),
         false => {
             let topics = &config.topics;
             let tables = [
-                inbound.map(|rows| (&topics.inbound_message, table::inbound(&rows))),
-                intents.map(|rows| (&topics.outbound_intent, table::intents(&rows))),
+                inbound.map(|rows| format!("{}\n{}", topics.inbound_message, table::inbound(&rows))),
+                intents.map(|rows| format!("{}\n{}", topics.outbound_intent, table::intents(&rows))),
+                (!hints.is_empty()).then(|| hints.join("\n") + "\n"),
             ];
-            for (topic, table) in tables.into_iter().flatten() {
-                println!("{topic}\n{table}");
-            }
-            hints.iter().for_each(|hint| println!("{hint}"));
+            print!("{}", tables.into_iter().flatten().collect::<Vec<_>>().join("\n"));
             readings.problems.iter().for_each(|problem| eprintln!("sessiongate: {problem}"));
         }
     }
     Ok(if readings.problems.is_empty() { SUCCESS } else { FAILURE })
+}
+
+/// Why it is not known what waits, when that is so, and what to do about it.
+fn hints(config: &Config, readings: &Readings, intents: Option<&[IntentRow]>) -> Vec<String> {
+    let Some(intents) = intents else { return Vec::new() };
+    let is_elsewhere = intents.iter().any(|row| row.waiting == Cell::Unknown);
+    let elsewhere = || is_elsewhere.then(|| worker::elsewhere(config));
+    readings.hint.clone().or_else(elsewhere).into_iter().collect()
 }
 
 fn as_json(

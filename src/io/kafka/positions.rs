@@ -8,6 +8,7 @@ use crate::core::ids::{Offset, Partition, TopicId};
 use crate::core::time::Timestamp;
 use anyhow::anyhow;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -93,6 +94,9 @@ impl Onlooker {
             let topic = described.iter().find(|topic| topic.name == **name);
             let topic = topic.ok_or_else(|| anyhow!("topic {name}: no answer"))?;
             match topic.error {
+                Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+                    Err(anyhow!("topic {name} does not exist; create it: sessiongate topics create"))
+                }
                 Some(code) => Err(anyhow!("topic {name}: {code}")),
                 None => Ok(Topic {
                     name: topic.name.clone(),
