@@ -20,7 +20,10 @@ const MISCONFIGURED: u8 = 64;
 
 /// Runs a command.
 pub fn main(arguments: Arguments) -> ExitCode {
-    crate::telemetry::init(&arguments.log);
+    crate::telemetry::init(match &arguments.command {
+        Command::Demo(demo) => crate::demo::log_filter(demo, &arguments.log),
+        _ => &arguments.log,
+    });
     let code = match &arguments.command {
         Command::Completions { shell } => completions::print(*shell),
         Command::Demo(demo) => crate::demo::run(demo),
