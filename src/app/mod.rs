@@ -48,6 +48,7 @@ pub struct Running {
     boards: Vec<Arc<Board>>,
     ended: mpsc::UnboundedReceiver<Ended>,
     count: usize,
+    outcome: Ended,
 }
 
 /// How a worker ended.
@@ -70,18 +71,18 @@ impl Running {
         &self.boards
     }
 
-    /// Waits until all shards have left. When one cannot go on, the others are asked to stop.
+    /// Waits until all shards have left. When one cannot go on, the others are asked to stop. Nothing is lost when
+    /// the waiting is given up and taken up again.
     pub async fn ended(&mut self) -> Ended {
-        let mut outcome = Ended::Stopped;
         while self.count > 0 {
             let Some(ended) = self.ended.recv().await else { break };
             self.count -= 1;
             if ended != Ended::Stopped {
                 self.stop();
-                outcome = ended;
+                self.outcome = ended;
             }
         }
-        outcome
+        self.outcome.clone()
     }
 }
 
@@ -102,7 +103,7 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
 pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Running> {
     let stop = Arc::new(AtomicBool::new(false));
     let (tell, ended) = mpsc::unbounded_channel();
-    let mut running = Running { stop: stop.clone(), boards: Vec::new(), ended, count: 0 };
+    let mut running = Running { stop: stop.clone(), boards: Vec::new(), ended, count: 0, outcome: Ended::Stopped };
     for (number, parts) in parts.into_iter().enumerate() {
         let board = Arc::new(Board::default());
         running.boards.push(board.clone());

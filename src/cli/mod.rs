@@ -21,7 +21,10 @@ const MISCONFIGURED: u8 = 64;
 
 /// Runs a command.
 pub fn main(arguments: Arguments) -> ExitCode {
-    crate::telemetry::init(&arguments.log);
+    crate::telemetry::init(match &arguments.command {
+        Command::Demo(demo) => crate::demo::log_filter(demo, &arguments.log),
+        _ => &arguments.log,
+    });
     if !matches!(arguments.command, Command::Run | Command::Demo(_)) {
         // `sessiongate window list | head` ends quietly. A worker must not: its sockets would end it the same way.
         sigpipe::reset();

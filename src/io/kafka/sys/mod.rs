@@ -2,12 +2,14 @@
 
 #![allow(unsafe_code)]
 
+mod brokers;
 mod lookup;
 mod message;
 mod produce;
 mod queue;
 mod transaction;
 
+pub(super) use brokers::set_first_rebalance_delay;
 pub(super) use lookup::{DescribedTopic, ListedOffset, OffsetSpec, PendingOffsets, PendingTopics};
 pub(super) use message::Message;
 pub(super) use produce::{TopicHandle, flush};
