@@ -3,6 +3,7 @@
 
 use super::site::{INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use super::traffic::{Outcome, Right, Truth, inbound, intent, key, now_ms};
+use super::wait_until;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -119,6 +120,15 @@ impl<'a> Live<'a> {
             "{site}: no verdict on what was sent in the last {PATIENCE:?}; {asked} intents were sent, {in_flight} records \
              are not acknowledged, {answered} verdicts were seen"
         );
+    }
+
+    /// Waits until the worker is in its stride: everything sent so far has its verdict. Waits count from here on.
+    pub fn wait_until_settled(&self) {
+        self.wait_for_a_new_verdict();
+        let sent = self.shared.known().asked.len();
+        let is_answered = |known: &Known| known.asked.iter().take(sent).all(|asked| asked.answered);
+        wait_until_or(Instant::now() + PATIENCE, || is_answered(&self.shared.known()));
+        self.shared.known().waits = Waits::default();
     }
 
     /// Ends the traffic, waits until all is decided, and compares everything with the truth.
@@ -366,10 +376,15 @@ impl Reader {
             .unwrap();
         let mut list = TopicPartitionList::new();
         for topic in [site.topic(SEND), site.topic(TEMPLATE)] {
-            let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
-            for partition in metadata.topics()[0].partitions() {
-                list.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
-            }
+            let before = list.count();
+            // A topic that was created just now has no partitions until the broker has heard of it.
+            wait_until(&format!("{topic} to be known"), || {
+                let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
+                for partition in metadata.topics()[0].partitions() {
+                    list.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
+                }
+                list.count() > before
+            });
         }
         consumer.assign(&list).unwrap();
         Reader { consumer, sends: site.topic(SEND) }
