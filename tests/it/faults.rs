@@ -69,7 +69,7 @@ impl<'a> Round<'a> {
     /// Makes the fault happen while the traffic goes on, and sees that nothing came out wrong.
     fn run(&self, mut fault: impl FnMut(&Live<'_>, Pace)) {
         let live = Live::start(self.site, self.pace.each_per_second);
-        live.wait_for_a_new_verdict();
+        live.wait_until_settled();
         for _ in 0..self.pace.times {
             live.go_on_for(self.pace.before);
             fault(&live, self.pace);

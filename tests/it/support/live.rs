@@ -3,7 +3,7 @@
 
 use super::site::{INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use super::traffic::{Outcome, Right, Truth, inbound, intent, key, now_ms};
-use super::wait_longer;
+use super::wait_until;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -36,6 +36,8 @@ struct Known {
     asked: Vec<Asked>,
     answered: usize,
     waits: Waits,
+    /// Sent and not acknowledged by the broker.
+    in_flight: i32,
 }
 
 /// The longest times from sending an intent to seeing its verdict.
@@ -89,11 +91,12 @@ impl fmt::Display for Finding {
 }
 
 impl<'a> Live<'a> {
-    /// Sends so many inbound messages and as many intents a second.
+    /// Sends so many inbound messages and as many intents a second, to customers of whom many wrote before.
     pub fn start(site: &'a Site, each_per_second: u32) -> Live<'a> {
         let shared = Arc::new(Shared::default());
         let (sending, watching) = (shared.clone(), shared.clone());
         let mut generator = Generator::new(site, each_per_second);
+        generator.write_history(10 * each_per_second);
         let sender = thread::spawn(move || generator.run(&sending));
         let reader = Reader::new(site);
         let reader = thread::spawn(move || reader.run(&watching));
@@ -107,15 +110,25 @@ impl<'a> Live<'a> {
 
     /// Waits until an intent that is sent from now on has its verdict.
     pub fn wait_for_a_new_verdict(&self) {
-        let sent = self.shared.known().asked.len();
-        wait_longer("a verdict on a new intent", PATIENCE, || {
-            self.shared.known().asked.iter().skip(sent).any(|asked| asked.answered)
-        });
+        let (sent, end) = (self.shared.known().asked.len(), Instant::now() + PATIENCE);
+        wait_until_or(end, || self.shared.known().asked.iter().skip(sent).any(|asked| asked.answered));
+        let known = self.shared.known();
+        let (asked, answered, in_flight) = (known.asked.len(), known.answered, known.in_flight);
+        let site = &self.site.prefix;
+        assert!(
+            Instant::now() < end,
+            "{site}: no verdict on what was sent in the last {PATIENCE:?}; {asked} intents were sent, {in_flight} records \
+             are not acknowledged, {answered} verdicts were seen"
+        );
     }
 
-    /// How many intents have a verdict.
-    pub fn answered(&self) -> usize {
-        self.shared.known().answered
+    /// Waits until the worker is in its stride: everything sent so far has its verdict. Waits count from here on.
+    pub fn wait_until_settled(&self) {
+        self.wait_for_a_new_verdict();
+        let sent = self.shared.known().asked.len();
+        let is_answered = |known: &Known| known.asked.iter().take(sent).all(|asked| asked.answered);
+        wait_until_or(Instant::now() + PATIENCE, || is_answered(&self.shared.known()));
+        self.shared.known().waits = Waits::default();
     }
 
     /// Ends the traffic, waits until all is decided, and compares everything with the truth.
@@ -125,7 +138,7 @@ impl<'a> Live<'a> {
         let truth = self.truth();
         // Whatever is still missing then is lost, which the check tells.
         let end = Instant::now() + PATIENCE;
-        wait_until_or(end, || self.answered() >= truth.right.len());
+        wait_until_or(end, || self.shared.known().answered >= truth.right.len());
         let mut wrong_windows = wrote.len();
         wait_until_or(end, || {
             wrong_windows = self.wrong_windows(&wrote);
@@ -257,6 +270,7 @@ impl Generator {
         let many = self.each_per_second as i32 / 2;
         while !shared.stop_sending.load(Ordering::SeqCst) {
             self.serve(BEAT);
+            shared.known().in_flight = self.producer.in_flight_count();
             let now = Instant::now();
             // Time in which the broker was away is not made up for.
             next = next.max(now - 20 * BEAT);
@@ -265,12 +279,28 @@ impl Generator {
                 self.send_one_of_each(shared);
             }
         }
+        self.flush();
+        std::mem::take(&mut self.last)
+    }
+
+    /// Messages of the last hour: without them a Redis that lost everything would be whole again at once.
+    fn write_history(&mut self, count: u32) {
+        let now = now_ms();
+        for number in 0..count {
+            self.send_message(number.into(), now - 3_600_000 + i64::from(number));
+            self.producer.poll(Duration::ZERO);
+        }
+        self.customers = count.into();
+        self.flush();
+    }
+
+    fn flush(&mut self) {
         let end = Instant::now() + PATIENCE;
         while self.producer.in_flight_count() > 0 {
             assert!(Instant::now() < end, "the broker did not take everything that was sent");
             self.serve(BEAT);
         }
-        std::mem::take(&mut self.last)
+        self.serve(BEAT);
     }
 
     fn serve(&mut self, wait: Duration) {
@@ -294,9 +324,7 @@ impl Generator {
         let customer =
             if turn.is_multiple_of(2) { self.customers } else { turn.wrapping_mul(7_919) % (self.customers + 1) };
         self.customers = self.customers.max(customer + 1);
-        let at_ms = now_ms();
-        let message = inbound(&format!("wamid.{turn}"), &writer(customer), at_ms);
-        self.put(&self.inbound, &writer(customer), &message, Some(Delivered { customer, at_ms }));
+        self.send_message(customer, now_ms());
 
         // Intents to those who never write take turns with those to who wrote last, and to anybody who ever wrote.
         let of_those = |number: u64| self.wrote.get(number as usize).map(|customer| writer(*customer));
@@ -313,12 +341,18 @@ impl Generator {
             known.asked.push(Asked { right, sent: Instant::now(), answered: false });
             known.asked.len() - 1
         };
-        self.put(&self.intents, &customer, &intent(&number.to_string(), &customer), None);
+        self.put(&self.intents, &key(&customer), &intent(&number.to_string(), &customer), None);
     }
 
-    fn put(&self, topic: &str, customer: &str, value: &str, delivered: Option<Delivered>) {
-        let key = key(customer);
-        let record = BaseRecord::with_opaque_to(topic, Box::new(delivered)).key(&key).payload(value);
+    /// Half of the customers' messages lie in the partition of their intents, the others in any.
+    fn send_message(&self, customer: u64, at_ms: i64) {
+        let (id, name) = (format!("wamid.{customer}.{at_ms}"), writer(customer));
+        let key = if customer.is_multiple_of(2) { key(&name) } else { id.clone() };
+        self.put(&self.inbound, &key, &inbound(&id, &name, at_ms), Some(Delivered { customer, at_ms }));
+    }
+
+    fn put(&self, topic: &str, key: &str, value: &str, delivered: Option<Delivered>) {
+        let record = BaseRecord::with_opaque_to(topic, Box::new(delivered)).key(key).payload(value);
         self.producer.send(record).map_err(|(error, _)| error).expect("a queue that is never full");
     }
 }
@@ -342,10 +376,15 @@ impl Reader {
             .unwrap();
         let mut list = TopicPartitionList::new();
         for topic in [site.topic(SEND), site.topic(TEMPLATE)] {
-            let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
-            for partition in metadata.topics()[0].partitions() {
-                list.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
-            }
+            let before = list.count();
+            // A topic that was created just now has no partitions until the broker has heard of it.
+            wait_until(&format!("{topic} to be known"), || {
+                let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
+                for partition in metadata.topics()[0].partitions() {
+                    list.add_partition_offset(&topic, partition.id(), Offset::Beginning).unwrap();
+                }
+                list.count() > before
+            });
         }
         consumer.assign(&list).unwrap();
         Reader { consumer, sends: site.topic(SEND) }
@@ -359,7 +398,7 @@ impl Reader {
             let verdict: Verdict<'_> = serde_json::from_slice(message.payload().unwrap_or_default()).unwrap();
             let number: usize = verdict.intent_id.parse().unwrap();
             let mut known = shared.known();
-            let Known { asked, answered, waits } = &mut *known;
+            let Known { asked, answered, waits, .. } = &mut *known;
             let asked = &mut asked[number];
             if !std::mem::replace(&mut asked.answered, true) {
                 *answered += 1;
