@@ -16,8 +16,7 @@ const NOTES: &[(&str, &str)] = &[
     ("topics.inbound_message", "In this version: canonical records only."),
     ("topics.template_status", NOT_READ),
     ("topics.delivery_status", NOT_READ),
-    ("admin.listen", "Not in effect in this version: the value is checked, and nothing listens."),
-    ("admin.token", "Not in effect in this version: the value is checked, and nothing asks for it."),
+    ("admin.listen", "In this version: `GET /v1/status` only."),
 ];
 const NOT_READ: &str = "Not in effect in this version: the name is checked, and the topic is not read.";
 
