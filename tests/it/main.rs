@@ -2,9 +2,16 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bad_input;
+mod commands;
 mod faults;
 mod kafka_log;
+mod outputs;
 mod redis_store;
+mod setup;
 mod status;
 mod support;
+mod too_large;
+mod verdicts;
+mod windows;
 mod worker;
