@@ -38,8 +38,10 @@ pub struct ShardParts {
     pub rules: Rules,
     /// The topics it writes.
     pub topics: Topics,
-    /// What its outputs may take at most, in bytes.
+    /// What its verdicts and window events may take at most, in bytes.
     pub max_output_bytes: usize,
+    /// What its dead letters may take at most, in bytes.
+    pub max_dead_letter_bytes: usize,
 }
 
 /// A worker at work.
@@ -91,10 +93,11 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
     let instance = settings::instance(config);
     let shards = (0..config.worker.shards).map(|shard| ShardParts {
         instance: instance.clone(),
-        kafka: settings::kafka(config, &instance, shard),
+        kafka: settings::shard_kafka(config, found, &instance, shard),
         rules: settings::rules(config, found),
         topics: settings::topics(config),
         max_output_bytes: found.max_output_bytes,
+        max_dead_letter_bytes: found.max_dead_letter_bytes,
     });
     shards.collect()
 }
@@ -161,5 +164,6 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
 fn codec(parts: &ShardParts) -> Codec {
     let policy: Policy = parts.rules.policy.clone();
     let source = format!("/sessiongate/{}", parts.kafka.group_id);
-    Codec::new(policy, Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes))
+    let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes);
+    Codec::new(policy, encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes))
 }

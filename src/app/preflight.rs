@@ -8,6 +8,7 @@ use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::admin::{self, TopicState};
 use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
 use crate::ports::Clock;
+use crate::wire::output::SMALLEST_MAX_OUTPUT_BYTES;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -62,8 +63,10 @@ impl fmt::Display for Problem {
 /// What the worker learns on the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
-    /// What every output topic takes, in bytes.
+    /// What every topic of verdicts and window events takes, in bytes.
     pub max_output_bytes: usize,
+    /// What the dead letters' topic takes, in bytes.
+    pub max_dead_letter_bytes: usize,
     /// The inbound topic keeps its records longer than windows last.
     pub history_is_kept: bool,
 }
@@ -139,11 +142,15 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
         let what = format!("topic {} does not exist", state.name);
         problems.push(Problem::new(Severity::Waits, what, "create it: sessiongate topics create"));
     }
-    let [inbound, intents, outputs @ ..] = states.as_slice() else { return None };
+    let [inbound, intents, outputs @ .., dead_letters] = states.as_slice() else { return None };
     examine_partitions(config, inbound, intents, problems);
     let history_is_kept = examine_retention(config, inbound, problems);
-    let max_output_bytes = examine_sizes(inbound, intents, outputs, problems);
-    Some(Found { max_output_bytes, history_is_kept })
+    let needed = max_message_bytes(inbound).max(max_message_bytes(intents)) + OUTPUT_ROOM_BYTES;
+    let sizes =
+        outputs.iter().map(|output| examine_size(output, needed, "large intents become dead letters", problems));
+    let max_output_bytes = sizes.min().unwrap_or_default();
+    let max_dead_letter_bytes = examine_size(dead_letters, needed, "large dead letters are cut", problems);
+    Some(Found { max_output_bytes, max_dead_letter_bytes, history_is_kept })
 }
 
 fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicState, problems: &mut Vec<Problem>) {
@@ -192,30 +199,28 @@ fn examine_retention(config: &Config, inbound: &TopicState, problems: &mut Vec<P
     long_enough && !limited_bytes
 }
 
-fn examine_sizes(
-    inbound: &TopicState,
-    intents: &TopicState,
-    outputs: &[TopicState],
-    problems: &mut Vec<Problem>,
-) -> usize {
-    let limit = |topic: &TopicState| {
-        let told = topic.configs.get("max.message.bytes").and_then(|value| value.parse::<i64>().ok());
-        told.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES)
-    };
-    let needed = limit(inbound).max(limit(intents)) + OUTPUT_ROOM_BYTES;
-    for output in outputs.iter().filter(|output| output.partitions.is_some() && limit(output) < needed) {
-        let what = format!(
-            "topic {} takes {} bytes a message, less than the inputs' {} and room for the verdict: large intents become \
-             dead letters",
-            output.name,
-            limit(output),
-            needed - OUTPUT_ROOM_BYTES
-        );
-        let remedy = format!("set max.message.bytes={needed} or more on {}", output.name);
-        problems.push(Problem::new(Severity::Warns, what, remedy));
+fn max_message_bytes(topic: &TopicState) -> i64 {
+    let told = topic.configs.get("max.message.bytes").and_then(|value| value.parse::<i64>().ok());
+    told.unwrap_or(DEFAULT_MAX_MESSAGE_BYTES)
+}
+
+/// What an output topic takes, in bytes; `else_what` happens when that is less than needed.
+fn examine_size(output: &TopicState, needed: i64, else_what: &str, problems: &mut Vec<Problem>) -> usize {
+    let limit = max_message_bytes(output);
+    if output.partitions.is_some() && limit < needed {
+        let (name, inputs) = (&output.name, needed - OUTPUT_ROOM_BYTES);
+        let takes = format!("topic {name} takes {limit} bytes a message");
+        let remedy = format!("set max.message.bytes={needed} or more on {name}");
+        let problem = if limit < SMALLEST_MAX_OUTPUT_BYTES as i64 {
+            let what = format!("{takes}: outputs of the usual size would be refused over and over");
+            Problem::new(Severity::Waits, what, remedy)
+        } else {
+            let what = format!("{takes}, less than the inputs' {inputs} and room for the verdict: {else_what}");
+            Problem::new(Severity::Warns, what, remedy)
+        };
+        problems.push(problem);
     }
-    let smallest = outputs.iter().map(limit).min().unwrap_or(DEFAULT_MAX_MESSAGE_BYTES);
-    usize::try_from(smallest).unwrap_or_default()
+    usize::try_from(limit).unwrap_or_default()
 }
 
 fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {

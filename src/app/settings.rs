@@ -45,6 +45,13 @@ pub(super) fn kafka(config: &Config, instance: &str, shard: usize) -> KafkaSetti
     settings
 }
 
+/// The same for a shard, whose batches every output topic takes: one that is refused is refused again.
+pub(super) fn shard_kafka(config: &Config, found: &Found, instance: &str, shard: usize) -> KafkaSettings {
+    let mut settings = kafka(config, instance, shard);
+    settings.max_batch_bytes = settings.max_batch_bytes.min(found.max_output_bytes).min(found.max_dead_letter_bytes);
+    settings
+}
+
 pub(super) fn rules(config: &Config, found: &Found) -> Rules {
     Rules {
         policy: config.policy(),

@@ -30,6 +30,23 @@ fn transaction_timeout_key() -> String {
     format!("{}.{TRANSACTION_TIMEOUT}", keys::KAFKA_PRODUCER.name)
 }
 
+/// The brokers would otherwise give every transaction up before its commit, again and again.
+pub(super) fn transactions_end_in_time(reader: &mut Reader<'_>, commit_interval: Span, transaction_timeout: Span) {
+    let key = keys::WORKER_COMMIT_INTERVAL.name;
+    let is_wrong_by_itself = reader.errors.concern(key) || reader.errors.concern(&transaction_timeout_key());
+    if is_wrong_by_itself || commit_interval + COMMIT_CAP < transaction_timeout {
+        return;
+    }
+    let problem =
+        format!("leaves no time for a commit before the transaction time-out ({})", span_text(transaction_timeout));
+    let remedy = format!(
+        "give less than {}, or a longer {}",
+        span_text(transaction_timeout - COMMIT_CAP),
+        transaction_timeout_key()
+    );
+    reader.fault(key, Fault::new(problem, remedy));
+}
+
 /// A verdict would otherwise be read where its own input is, or two kinds of records be mixed.
 pub(super) fn topics_are_distinct(reader: &mut Reader<'_>, topics: &TopicsConfig) {
     let named = [

@@ -1,6 +1,8 @@
 //! Reads the sections and puts the configuration together.
 
-use super::checks::{admin_is_guarded, channel_key, guards_fit, topics_are_distinct, transaction_timeout};
+use super::checks::{
+    admin_is_guarded, channel_key, guards_fit, topics_are_distinct, transaction_timeout, transactions_end_in_time,
+};
 use super::error::{ConfigErrors, Fault, Origin, Warning};
 use super::keys::{self, span_text};
 use super::reader::Reader;
@@ -24,6 +26,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     let admin = admin(&mut reader);
     if reader.file_is_whole {
         topics_are_distinct(&mut reader, &topics);
+        transactions_end_in_time(&mut reader, worker.commit_interval, kafka.transaction_timeout);
         guards_fit(&mut reader, &window, &channels, kafka.transaction_timeout);
         admin_is_guarded(&mut reader, &admin);
     }

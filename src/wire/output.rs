@@ -59,6 +59,12 @@ impl Encoder {
         Encoder { topics, source: Bytes::copy_from_slice(ce_source.as_bytes()), dead_letters, max_output_bytes }
     }
 
+    /// The same with a limit of their own for dead letters, whose topic often takes more than the others.
+    pub fn with_max_dead_letter_bytes(mut self, bytes: usize) -> Encoder {
+        self.dead_letters.max_output_bytes = bytes.max(SMALLEST_MAX_OUTPUT_BYTES);
+        self
+    }
+
     /// One emission as one record. A verdict that would not fit into its topic becomes the dead letter of its intent.
     pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
         match emission {

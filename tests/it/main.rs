@@ -2,9 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod at_least_once;
+mod bad_input;
+mod commands;
+mod exactly_once;
 mod faults;
+mod group;
 mod kafka_log;
+mod outputs;
 mod redis_store;
+mod setup;
 mod status;
+mod stopping;
 mod support;
+mod too_large;
+mod verdicts;
+mod windows;
 mod worker;

@@ -1,6 +1,6 @@
 //! The worker as its users meet it.
 
-use crate::support::site::{DEAD, INBOUND, INTENTS, SEND, Site, TEMPLATE};
+use crate::support::site::Site;
 use crate::support::traffic::{Right, Truth, now_ms};
 use crate::support::worker::Worker;
 use std::time::Duration;
@@ -12,7 +12,7 @@ fn a_hundred_thousand_of_each_get_one_verdict_each() {
     let worker = Worker::start(&site);
     site.wait_for_worker(Duration::from_secs(300));
     let outcome = truth.check(&site, false);
-    println!("{outcome}");
+    println!("{outcome}; {} kB of memory at most", worker.peak_memory_kb());
     assert!(outcome.is_right() && outcome.timed_out == 0 && outcome.verdicts == 100_000, "{outcome}");
     assert!(worker.stop().success());
 }

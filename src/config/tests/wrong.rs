@@ -100,6 +100,13 @@ fn an_error_is_one_readable_line() {
              time-out (15s) and a commit (300ms); give at least 30600ms, or a shorter \
              kafka.producer.transaction.timeout.ms",
         ),
+        (
+            Given::default()
+                .variable("WORKER_COMMIT_INTERVAL", "3s")
+                .variable("KAFKA_PRODUCER", "transaction.timeout.ms=3000"),
+            "worker.commit_interval = \"3s\" (SESSIONGATE_WORKER_COMMIT_INTERVAL): leaves no time for a commit before the \
+             transaction time-out (3s); give less than 2700ms, or a longer kafka.producer.transaction.timeout.ms",
+        ),
     ];
     for (given, line) in table {
         assert_eq!(given.errors().to_string(), line);

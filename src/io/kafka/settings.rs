@@ -55,6 +55,8 @@ pub struct KafkaSettings {
     pub fetch_wait: Duration,
     /// After so long the brokers abort a transaction whose producer went silent.
     pub transaction_timeout: Duration,
+    /// A batch of outputs takes at most so many bytes before compression; one output alone may take more.
+    pub max_batch_bytes: usize,
     /// How long one call waits for the brokers before it reports that they are away.
     pub call_timeout: Duration,
     /// librdkafka properties for the consumer, applied last.
@@ -131,6 +133,7 @@ impl KafkaSettings {
             session_timeout: Duration::from_secs(10),
             fetch_wait: Duration::from_millis(50),
             transaction_timeout: Duration::from_secs(15),
+            max_batch_bytes: 1_000_000,
             call_timeout: Duration::from_secs(5),
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),
@@ -180,7 +183,7 @@ impl KafkaSettings {
             .set("queue.buffering.max.kbytes", "262144")
             // The topic's own limit decides, not the client's.
             .set("message.max.bytes", "10485760")
-            .set("batch.size", "1000000")
+            .set("batch.size", self.max_batch_bytes.to_string())
             // Not longer than the transaction: an output that is late for it is of no use.
             .set("message.timeout.ms", &transaction_timeout);
         if let Some(id) = transactional_id {

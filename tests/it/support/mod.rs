@@ -1,6 +1,8 @@
 //! What the tests on real services share.
 
+pub mod command;
 pub mod forwarder;
+pub mod inspect;
 pub mod live;
 pub mod services;
 pub mod site;

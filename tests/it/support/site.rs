@@ -5,7 +5,8 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Header, Headers, Message, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -64,15 +65,26 @@ impl Site {
 
     /// On those services.
     pub fn on(brokers: &str, redis_url: &str, name: &str, partitions: i32) -> Site {
+        let site = Site::bare(brokers, redis_url, name);
+        site.create_topics(partitions);
+        site
+    }
+
+    /// On the services that `make test` starts, before any topic was created.
+    pub fn without_topics(name: &str) -> Site {
+        let brokers = super::variable("SESSIONGATE_TEST_BROKERS");
+        let redis_url = super::variable("SESSIONGATE_TEST_REDIS_URL");
+        Site::bare(&brokers, &redis_url, name)
+    }
+
+    fn bare(brokers: &str, redis_url: &str, name: &str) -> Site {
         let number = SITES.fetch_add(1, Ordering::Relaxed);
         let prefix = format!("{name}-{}-{number}.", std::process::id());
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", brokers).set("partitioner", "murmur2_random").set("linger.ms", "1");
         config.set("queue.buffering.max.messages", "2000000").set("queue.buffering.max.kbytes", "1048576");
         let producer = config.create().unwrap();
-        let site = Site { brokers: brokers.into(), redis_url: redis_url.into(), prefix, producer };
-        site.create_topics(partitions);
-        site
+        Site { brokers: brokers.into(), redis_url: redis_url.into(), prefix, producer }
     }
 
     pub fn topic(&self, name: &str) -> String {
@@ -80,13 +92,18 @@ impl Site {
     }
 
     fn create_topics(&self, partitions: i32) {
-        let names: Vec<String> = TOPICS.iter().map(|name| self.topic(name)).collect();
+        TOPICS.iter().for_each(|name| self.create_topic(name, partitions, &[]));
+    }
+
+    /// Creates one of the topics with these settings.
+    pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let name = self.topic(name);
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        let topics: Vec<_> =
-            names.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect();
+        let topic = NewTopic::new(&name, partitions, TopicReplication::Fixed(1));
+        let topic = settings.iter().fold(topic, |topic, (setting, value)| topic.set(setting, value));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        for created in runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap() {
+        for created in runtime.block_on(admin.create_topics([&topic], &AdminOptions::new())).unwrap() {
             created.unwrap();
         }
     }
@@ -102,7 +119,13 @@ impl Site {
         if let Some(key) = key {
             record = record.key(key);
         }
-        while let Err((_, back)) = self.producer.send(record) {
+        self.send(record);
+    }
+
+    /// Hands a record to the producer, and waits while its queue is full.
+    pub fn send<K: ToBytes + ?Sized>(&self, mut record: BaseRecord<'_, K, [u8]>) {
+        while let Err((error, back)) = self.producer.send(record) {
+            assert_eq!(error.rdkafka_error_code(), Some(RDKafkaErrorCode::QueueFull), "{error}");
             record = back;
             self.producer.poll(Duration::from_millis(5));
         }
@@ -137,7 +160,11 @@ impl Site {
             assert!(Instant::now() < end, "{topic} could not be read to its end");
             match consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => take(see(&message)),
-                Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => left -= 1,
+                Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
+                // A busy broker may drop a connection; the client makes a new one.
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+                ))) => {}
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => {}
             }
@@ -171,11 +198,11 @@ impl Site {
         let topic = self.topic(topic);
         let metadata = consumer.fetch_metadata(Some(&topic), Duration::from_secs(30)).unwrap();
         let mut list = TopicPartitionList::new();
-        metadata.topics()[0].partitions().iter().for_each(|p| drop(list.add_partition(&topic, p.id())));
+        for partition in metadata.topics()[0].partitions() {
+            list.add_partition(&topic, partition.id());
+        }
         let Ok(committed) = consumer.committed_offsets(list, Duration::from_secs(30)) else { return 0 };
-        let offsets =
-            committed.elements().iter().filter_map(|e| e.offset().to_raw()).filter(|offset| *offset > 0).sum();
-        offsets
+        committed.elements().iter().filter_map(|e| e.offset().to_raw()).filter(|offset| *offset > 0).sum()
     }
 
     /// Waits until the worker has committed everything that was written to both inputs.

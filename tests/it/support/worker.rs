@@ -1,11 +1,20 @@
 //! A worker as a process of its own: the built binary, killed for good when the test is over.
 
 use super::site::Site;
+use std::fs::File;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// Settings that let the group and the brokers give up a killed worker after a moment.
+pub const QUICK: [(&str, &str); 2] = [
+    ("KAFKA_CONSUMER", "session.timeout.ms=2000,heartbeat.interval.ms=300"),
+    ("KAFKA_PRODUCER", "transaction.timeout.ms=3000"),
+];
 
 pub struct Worker {
     child: Child,
+    log: TempDir,
 }
 
 impl Worker {
@@ -16,13 +25,23 @@ impl Worker {
 
     /// The same, with further settings (`WORKER_SHARDS` stands for `SESSIONGATE_WORKER_SHARDS`).
     pub fn with(site: &Site, settings: &[(&str, &str)]) -> Worker {
+        let log = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sessiongate"));
-        command.arg("run").envs(site.environment()).env("SESSIONGATE_WORKER_SHARDS", "2");
-        command.env("SESSIONGATE_LOG", std::env::var("SESSIONGATE_TEST_WORKER_LOG").unwrap_or("warn".into()));
+        command.arg("run").envs(site.environment()).env("SESSIONGATE_WORKER_SHARDS", "2").current_dir(log.path());
+        // To the eyes of whoever asks for the log, else to a file that a test may read.
+        match std::env::var("SESSIONGATE_TEST_WORKER_LOG") {
+            Ok(level) => command.env("SESSIONGATE_LOG", level),
+            Err(_) => command.env("SESSIONGATE_LOG", "info").stderr(File::create(log.path().join("log")).unwrap()),
+        };
         for (name, value) in settings {
             command.env(format!("SESSIONGATE_{name}"), value);
         }
-        Worker { child: command.stdin(Stdio::null()).spawn().unwrap() }
+        Worker { child: command.stdin(Stdio::null()).spawn().unwrap(), log }
+    }
+
+    /// What it has logged so far, from the level of info on.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log.path().join("log")).unwrap_or_default()
     }
 
     pub fn pid(&self) -> u32 {
@@ -50,14 +69,7 @@ impl Worker {
 
     /// Waits for it to end by itself.
     pub fn wait(&mut self, at_most: Duration) -> ExitStatus {
-        let end = Instant::now() + at_most;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < end, "the worker did not end within {at_most:?}");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        ended_within(&mut self.child, at_most)
     }
 
     pub fn is_running(&mut self) -> bool {
@@ -74,7 +86,25 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the worker's log:\n{}", self.log());
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits for a process to end by itself; one that does not is killed.
+pub fn ended_within(child: &mut Child, at_most: Duration) -> ExitStatus {
+    let end = Instant::now() + at_most;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() >= end {
+            let _ = child.kill();
+            panic!("process {} did not end within {at_most:?}", child.id());
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -1,0 +1,132 @@
+//! `sessiongate check` on what is set up wrongly: each thing is named with what to do about it.
+
+use crate::support::command::{command, unused_port};
+use crate::support::services::OwnRedis;
+use crate::support::site::{DEAD, EVENT, INBOUND, INTENTS, SEND, Site, TEMPLATE, TOPICS};
+use std::fs;
+
+const MISCONFIGURED: Option<i32> = Some(64);
+const FAILURE: Option<i32> = Some(1);
+const SUCCESS: Option<i32> = Some(0);
+const WEEK: &str = "604800000";
+const ENOUGH_BYTES: &str = "1114124";
+
+/// Topics as `topics create` makes them, but for these settings.
+fn site(name: &str, others: &[(&str, &str, &str)]) -> Site {
+    let usual = [
+        (INBOUND, "retention.ms", WEEK),
+        (SEND, "max.message.bytes", ENOUGH_BYTES),
+        (TEMPLATE, "max.message.bytes", ENOUGH_BYTES),
+        (EVENT, "max.message.bytes", ENOUGH_BYTES),
+        (DEAD, "max.message.bytes", ENOUGH_BYTES),
+    ];
+    Site::with_settings(name, 2, &[&usual, others].concat())
+}
+
+#[test]
+fn everything_as_it_should_be_is_told_in_one_line() {
+    let said = command(&site("check-fine", &[]), &["check"], &[]);
+    assert_eq!((said.code, said.text.lines().count()), (SUCCESS, 1), "{}", said.text);
+    said.assert_contains(&["as the worker needs them", "a random one at each start"]);
+    let said = command(&site("check-named", &[]), &["check"], &[("WORKER_INSTANCE", "pod-7")]);
+    assert_eq!(said.code, SUCCESS, "{}", said.text);
+    said.assert_contains(&["`pod-7`"]);
+}
+
+#[test]
+fn topics_that_are_missing_are_all_named() {
+    let site = Site::without_topics("check-topics");
+    let said = command(&site, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    for topic in TOPICS {
+        said.assert_contains(&[&format!("topic {} does not exist", site.topic(topic))]);
+    }
+    said.assert_contains(&["remedy: create it: sessiongate topics create"]);
+}
+
+#[test]
+fn an_eviction_policy_that_throws_windows_away_is_refused_by_check_and_run() {
+    let redis = OwnRedis::start(&["--maxmemory-policy", "allkeys-lru"]);
+    let site = site("check-eviction", &[]);
+    let url = redis.url();
+    let settings = [("REDIS_URL", url.as_str())];
+    for (arguments, remedy) in [("check", "noeviction"), ("run", "noeviction")] {
+        let said = command(&site, &[arguments], &settings);
+        assert_eq!(said.code, FAILURE, "{arguments}: {}", said.text);
+        said.assert_contains(&["maxmemory-policy allkeys-lru", "remedy:", remedy]);
+    }
+}
+
+#[test]
+fn what_cannot_be_reached_is_named_with_its_key() {
+    let nobody = format!("127.0.0.1:{}", unused_port());
+    let site = site("check-away", &[]);
+    let said = command(&site, &["check"], &[("KAFKA_BROKERS", &nobody)]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&[&format!("Kafka at {nobody} cannot be asked"), "kafka.brokers"]);
+    let said = command(&site, &["check"], &[("REDIS_URL", &format!("redis://{nobody}"))]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["Redis cannot be asked", "redis.url"]);
+}
+
+#[test]
+fn a_wrong_key_in_the_file_and_what_is_wrong_outside_are_told_together() {
+    let site = Site::without_topics("check-file");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessiongate.toml");
+    fs::write(&file, "[worker]\nmaxwait = '1s'\n[window]\nguard = '60'\n").unwrap();
+    let file = file.to_str().unwrap();
+    let said = command(&site, &["check", "--config", file], &[]);
+    assert_eq!(said.code, MISCONFIGURED, "{}", said.text);
+    let missing = format!("topic {} does not exist", site.topic(SEND));
+    said.assert_contains(&["worker.maxwait", "did you mean worker.max_wait?", "window.guard", "has no unit", &missing]);
+    let said = command(&site, &["run", "--config", file], &[]);
+    assert_eq!(said.code, MISCONFIGURED, "{}", said.text);
+    said.assert_contains(&["did you mean worker.max_wait?", "has no unit"]);
+}
+
+#[test]
+fn unequal_partition_counts_are_advice_unless_equal_ones_were_asserted() {
+    let site = Site::without_topics("check-partitions");
+    for topic in TOPICS {
+        let settings = if topic == INBOUND { ("retention.ms", WEEK) } else { ("max.message.bytes", ENOUGH_BYTES) };
+        let settings = if topic == INTENTS { vec![] } else { vec![settings] };
+        site.create_topic(topic, if topic == INTENTS { 3 } else { 2 }, &settings);
+    }
+    let unequal = format!("{} has 2, {} has 3", site.topic(INBOUND), site.topic(INTENTS));
+    let said = command(&site, &["check"], &[]);
+    assert_eq!(said.code, SUCCESS, "{}", said.text);
+    said.assert_contains(&["hint: unequal partition counts", &unequal]);
+    let said = command(&site, &["check"], &[("WORKER_PARTITIONING", "co-partitioned")]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["problem: unequal partition counts", &unequal, "give both the same number"]);
+}
+
+#[test]
+fn an_inbound_topic_that_forgets_is_told() {
+    let day = "86400000";
+    let said = command(&site("check-retention", &[(INBOUND, "retention.ms", day)]), &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["keeps records for 86400000 ms", "retention.ms=90000000 or more"]);
+    let limited = site("check-bytes", &[(INBOUND, "retention.bytes", "1000000000")]);
+    let said = command(&limited, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["retention.bytes", "retention.bytes=-1"]);
+    let compacted = site("check-compacted", &[(INBOUND, "cleanup.policy", "compact")]);
+    let said = command(&compacted, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["cleanup.policy=compact", "set cleanup.policy=delete"]);
+}
+
+#[test]
+fn an_output_topic_that_takes_less_than_the_inputs_is_told() {
+    let site = site("check-sizes", &[(SEND, "max.message.bytes", "1048588")]);
+    let said = command(&site, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&[&format!("topic {} takes 1048588 bytes", site.topic(SEND)), "max.message.bytes=1114124"]);
+    assert!(!said.text.contains(&site.topic(TEMPLATE)), "{}", said.text);
+    let site = self::site("check-tiny", &[(DEAD, "max.message.bytes", "10000")]);
+    let said = command(&site, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["takes 10000 bytes a message: outputs of the usual size would be refused", "remedy: set"]);
+}
