@@ -209,13 +209,17 @@ fn examine_size(output: &TopicState, needed: i64, else_what: &str, problems: &mu
     let limit = max_message_bytes(output);
     if output.partitions.is_some() && limit < needed {
         let (name, inputs) = (&output.name, needed - OUTPUT_ROOM_BYTES);
-        let takes = format!("topic {name} takes {limit} bytes a message");
         let remedy = format!("set max.message.bytes={needed} or more on {name}");
         let problem = if limit < SMALLEST_MAX_OUTPUT_BYTES as i64 {
-            let what = format!("{takes}: outputs of the usual size would be refused over and over");
+            let what = format!(
+                "topic {name} takes {limit} bytes a message: outputs of the usual size would be refused over and over"
+            );
             Problem::new(Severity::Waits, what, remedy)
         } else {
-            let what = format!("{takes}, less than the inputs' {inputs} and room for the verdict: {else_what}");
+            let what = format!(
+                "topic {name} takes {limit} bytes a message, less than the inputs' {inputs} and room for the verdict: \
+                 {else_what}"
+            );
             Problem::new(Severity::Warns, what, remedy)
         };
         problems.push(problem);

@@ -121,7 +121,7 @@ fn configuration() -> anyhow::Result<Config> {
 
 /// The shards as `run` would start them, save for what embedded brokers cannot do.
 fn parts(config: &Config) -> Vec<app::ShardParts> {
-    let found = Found { max_output_bytes: 1_000_000, history_is_kept: true };
+    let found = Found { max_output_bytes: 1_000_000, max_dead_letter_bytes: 1_000_000, history_is_kept: true };
     let mut parts = app::parts(config, &found);
     for shard in &mut parts {
         shard.kafka.history = HistorySource::FromStart;
