@@ -33,7 +33,8 @@ pub struct Waiting {
 impl Waiting {
     fn bytes(&self) -> usize {
         let len = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map_or(0, |b| b.len());
-        std::mem::size_of::<Waiting>() + len(&self.record.key) + len(&self.record.value)
+        let headers = self.record.headers.iter().map(|header| header.name.len() + len(&header.value)).sum::<usize>();
+        std::mem::size_of::<Waiting>() + len(&self.record.key) + len(&self.record.value) + headers
     }
 }
 
@@ -46,11 +47,11 @@ pub struct Lane {
     /// The next offset to be taken.
     pub next: Offset,
     /// The last offset given to a transaction.
-    pub committed: Offset,
+    pub offered_to: Offset,
     /// The ids of the preceding offsets.
     pub noted: NotedIds,
-    /// A negative went out without proof: others may pass in the same way until proof is there again.
-    pub passing: bool,
+    /// A negative went out without proof: others below this offset may pass in the same way, until proof is there again.
+    pub passes_below: Offset,
     /// The first record was looked at and has to wait.
     pub stalled: bool,
     entries: VecDeque<Waiting>,
@@ -61,7 +62,17 @@ impl Lane {
     /// An empty lane whose cursor stands at `next`.
     pub fn new(epoch: u32, next: Offset, emit_from: Offset, noted: NotedIds) -> Lane {
         let entries = VecDeque::new();
-        Lane { epoch, emit_from, next, committed: emit_from, noted, passing: false, stalled: false, entries, bytes: 0 }
+        Lane {
+            epoch,
+            emit_from,
+            next,
+            offered_to: emit_from,
+            noted,
+            passes_below: Offset(0),
+            stalled: false,
+            entries,
+            bytes: 0,
+        }
     }
 
     /// Adds a record at the back.

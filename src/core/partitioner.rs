@@ -1,5 +1,12 @@
 //! Kafka's default partitioner, to check that a customer's records lie where their key says.
 
+use super::ids::{BusinessId, CustomerId, Partition};
+
+/// Where a customer's records lie when they are keyed by `BUSINESS:CUSTOMER`.
+pub fn home(business: &BusinessId, customer: &CustomerId, partitions: i32) -> Partition {
+    Partition(murmur2_partition(format!("{business}:{customer}").as_bytes(), partitions))
+}
+
 /// The partition that murmur2 gives a key, as the Java client and `partitioner=murmur2_random` compute it.
 pub fn murmur2_partition(key: &[u8], partitions: i32) -> i32 {
     ((murmur2(key) & 0x7fff_ffff) % partitions.max(1) as u32) as i32

@@ -154,7 +154,8 @@ impl Policy {
         if !channel.opens(&event.kind) {
             return Effect::Nothing;
         }
-        let clamped = event.occurred_at > recorded_at + FUTURE_TOLERANCE;
+        // A record without a timestamp of its own (-1) has nothing to say of the event's.
+        let clamped = recorded_at.as_millis() >= 0 && event.occurred_at > recorded_at + FUTURE_TOLERANCE;
         let at = if clamped { recorded_at } else { event.occurred_at };
         if at + channel.window.length <= now { Effect::Late } else { Effect::Opens { at, clamped } }
     }
@@ -205,6 +206,7 @@ mod tests {
             (5_000, 0, 0, opens(5_000, false), "5 s ahead of the record is tolerated"),
             (5_001, 0, 0, opens(0, true), "further ahead is brought back to the record's time"),
             (5_001, 0, day, Effect::Late, "and judged by that time"),
+            (5_001, -1, 5_001, opens(5_001, false), "a record without a timestamp says nothing"),
         ];
         for (occurred, recorded, now, effect, what) in table {
             assert_eq!(policy().effect(&event("text", occurred), at(recorded), at(now)), effect, "{what}");

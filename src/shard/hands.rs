@@ -1,9 +1,10 @@
 //! Performing the engine's steps on the ports. No decision is made here.
 
 use super::codec::Codec;
-use super::engine::step::{Batch, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
+use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
 use crate::core::emission::Emission;
 use crate::core::record::Stream;
+use crate::core::time::Span;
 use crate::ports::{Clock, CommitOutcome, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
 use std::time::Duration;
 
@@ -114,8 +115,17 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let inbound = locate.partitions.iter().filter(|partition| partition.stream == Stream::Inbound);
         let frontiers: Vec<_> = inbound.map(|partition| partition.partition).collect();
         let snapshot = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?;
-        let location = self.log.locate(&locate.partitions, locate.since)?;
-        Ok(Input::Located(location, snapshot.frontiers))
+        // Should our clock run ahead of the store's, then its time says what is still open there.
+        let ahead = (self.clock.now().wall - snapshot.clock).max(Span::ZERO);
+        let location = self.log.locate(&locate.partitions, locate.since - ahead)?;
+        let others = match location.group_has_offsets {
+            true => Vec::new(),
+            false => {
+                let frontiers = location.topology.all().collect();
+                self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?.frontiers
+            }
+        };
+        Ok(Input::Located(Box::new(Found { location, frontiers: snapshot.frontiers, others })))
     }
 
     /// The ends are asked for first and awaited last, so that both answers travel at the same time.

@@ -62,20 +62,25 @@ impl Teller {
         }
     }
 
+    fn kafka_is_back(&mut self) {
+        if let Some(since) = self.kafka_away_since.take() {
+            info!(away_ms = since.elapsed().as_millis() as u64, "Kafka answers again");
+            self.kafka = Rare::default();
+        }
+    }
+
     pub(super) fn answered(&mut self, input: &Input) {
         match input {
             Input::Read(_) | Input::Merged(_) => {
+                if matches!(input, Input::Read(reading) if !reading.plan.ends.is_empty()) {
+                    self.kafka_is_back();
+                }
                 if let Some(since) = self.redis_away_since.take() {
                     info!(away_ms = since.elapsed().as_millis() as u64, "Redis answers again");
                     self.redis = Rare::default();
                 }
             }
-            Input::Committed | Input::Located(..) => {
-                if let Some(since) = self.kafka_away_since.take() {
-                    info!(away_ms = since.elapsed().as_millis() as u64, "Kafka answers again");
-                    self.kafka = Rare::default();
-                }
-            }
+            Input::Committed | Input::Located(_) => self.kafka_is_back(),
             Input::Polled(batch) => {
                 if let Some(change) = &batch.assignment {
                     info!("the group's assignment changed: {}", describe(change));

@@ -314,7 +314,6 @@ impl FakeLog {
             cursor.epoch = start.epoch;
             cursor.fetch = start.offset.0;
             cursor.told_end = None;
-            self.paused.remove(&start.partition);
         }
     }
 }
@@ -403,6 +402,10 @@ impl Log for FakeLog {
     }
 
     fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
+        if self.fault(50) {
+            return away();
+        }
+        self.paused.clear();
         self.set_cursors(starts, true);
         Ok(())
     }
@@ -410,6 +413,9 @@ impl Log for FakeLog {
     fn seek(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
         if self.fault(30) {
             return away();
+        }
+        if starts.iter().any(|start| !self.cursors.contains_key(&start.partition)) {
+            return Err(LogError::Fatal("a partition that is not assigned cannot be sought".into()));
         }
         self.set_cursors(starts, false);
         Ok(())
@@ -428,6 +434,9 @@ impl Log for FakeLog {
     }
 
     fn set_paused(&mut self, paused: &[StreamPartition]) -> Result<(), LogError> {
+        if self.fault(100) {
+            return away();
+        }
         self.paused = paused.iter().copied().collect();
         Ok(())
     }

@@ -121,6 +121,12 @@ impl Worker {
             (Mutant::WindowsThenFrontiers | Mutant::FrontiersThenWindows, Step::Read(plan)) => {
                 let sent = self.hands.clock.now();
                 let half = self.hands.store.world.borrow_mut().read_alone(&plan);
+                // Between both halves anything may happen: a flush, now and then.
+                let mut world = self.hands.store.world.borrow_mut();
+                if world.faults && world.rng.permille(20) {
+                    world.redis.flush();
+                }
+                drop(world);
                 self.sabotage.half_read = Some((plan, half, sent));
                 true
             }

@@ -15,8 +15,11 @@ impl Engine {
         let rests = |(partition, lane): (&_, &crate::core::lane::Lane)| {
             let partition = StreamPartition::intent(*partition);
             // Pausing and going on is not free: once paused, a lane first gets half empty.
-            let limit =
-                if self.paused.contains(&partition) { self.rules.lane_bytes / 2 } else { self.rules.lane_bytes };
+            let limit = if self.paused.as_ref().is_some_and(|paused| paused.contains(&partition)) {
+                self.rules.lane_bytes / 2
+            } else {
+                self.rules.lane_bytes
+            };
             (behind || lane.bytes() > limit).then_some(partition)
         };
         self.lanes.iter().filter_map(rests).collect()

@@ -8,7 +8,7 @@ use super::step::InboundItem;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{CustomerId, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
-use crate::core::partitioner::murmur2_partition;
+use crate::core::partitioner::home;
 use crate::core::policy::{Effect, is_known};
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
@@ -27,7 +27,10 @@ struct Act<'a> {
 
 impl Engine {
     /// Applies everything that was taken; records of cursors that have to be placed anew are dropped.
-    pub(super) fn apply_incoming(&mut self, known: &Known<'_>, now: Now) {
+    ///
+    /// What has ended is judged by the store's `clock`, by which keys expire: a worker whose own clock is wrong must not
+    /// decide for all the others what is still open.
+    pub(super) fn apply_incoming(&mut self, known: &Known<'_>, clock: Timestamp, now: Now) {
         for item in std::mem::take(&mut self.incoming) {
             let partition = item.record.partition;
             let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
@@ -43,7 +46,7 @@ impl Engine {
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
             }
-            self.apply(&item, emits, known, now);
+            self.apply(&item, emits, known, clock);
         }
     }
 
@@ -65,9 +68,9 @@ impl Engine {
         }
     }
 
-    fn apply(&mut self, item: &InboundItem, emits: bool, known: &Known<'_>, now: Now) {
+    fn apply(&mut self, item: &InboundItem, emits: bool, known: &Known<'_>, clock: Timestamp) {
         for (index, event) in item.decoded.events.iter().enumerate() {
-            let effect = self.rules.policy.effect(event, item.record.timestamp, now.wall);
+            let effect = self.rules.policy.effect(event, item.record.timestamp, clock);
             if emits {
                 self.tell(event, effect, item.record.partition);
             }
@@ -96,9 +99,10 @@ impl Engine {
         else {
             return;
         };
-        let key = format!("{}:{}", event.business_id, event.customer_id);
-        if murmur2_partition(key.as_bytes(), topology.partitions) != partition.0 {
-            self.notices.push(Notice::Misplaced { partition });
+        for (_, customer) in event.window_keys() {
+            if home(&event.business_id, customer, topology.partitions) != partition {
+                self.notices.push(Notice::Misplaced { partition });
+            }
         }
     }
 

@@ -8,8 +8,10 @@ use super::step::{Plan, Reading};
 use super::transaction::Transaction;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
-use crate::core::ids::{Partition, WindowKey};
+use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::intent::Intent;
 use crate::core::lane::{Lane, Pending, Waiting};
+use crate::core::partitioner::home;
 use crate::core::policy::FUTURE_TOLERANCE;
 use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
@@ -21,8 +23,8 @@ use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A turn reads at most so many windows for each lane.
-const LOOK_AHEAD: usize = 2_000;
+/// A turn reads at most about so many windows for all lanes together: the store serves nobody else meanwhile.
+const LOOK_AHEAD: usize = 8_000;
 /// Behind an intent that waits, only so many are read again: they cannot go before it.
 const LOOK_AHEAD_STALLED: usize = 16;
 
@@ -58,6 +60,8 @@ struct Evidence<'a> {
     now: Now,
     /// The clock that counts towards `max_wait`.
     counting_ms: i64,
+    /// It stands still: a lost store is being filled.
+    is_excused: bool,
 }
 
 impl Evidence<'_> {
@@ -70,12 +74,17 @@ impl Evidence<'_> {
     }
 
     /// Whether every inbound record that was in the log when the intent was read is part of what we see (V2).
+    ///
+    /// An intent that lies elsewhere than its key says has nothing in common with its customer's inbound: then all
+    /// partitions are asked. One that was added since the intent was read held nothing then.
     fn is_complete(&self, question: &Question<'_>) -> bool {
         let Some(ends) = question.ends else { return false };
         let applied = |partition| self.is_applied(partition, ends, question.window);
-        let applied = match self.rules.partitioning {
-            Partitioning::Any => self.topology.all().all(applied),
-            Partitioning::CoPartitioned => applied(question.partition),
+        let home = home(&question.intent.business_id, &question.intent.customer_id, self.topology.partitions);
+        let asks_one = self.rules.partitioning == Partitioning::CoPartitioned && home == question.partition;
+        let applied = match asks_one {
+            true => applied(question.partition),
+            false => !ends.0.is_empty() && ends.0.keys().all(|partition| applied(*partition)),
         };
         applied
             && self.known.is_certain(question.key)
@@ -99,10 +108,10 @@ impl Evidence<'_> {
     }
 
     /// The verdict and whether it went without proof, or none while it has to wait.
-    fn verdict(&self, lane: &mut Lane, question: &Question<'_>, has_message: bool) -> Option<(Verdict, bool)> {
+    fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
         let window = self.window(question.key, question.window.length);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
-        if !has_message {
+        if question.intent.message.is_none() {
             return Some((template(TemplateReason::TemplateRequested, Basis::Complete), false));
         }
         let reason = match window.map(|window| (window, question.window.state(&window, self.now.wall))) {
@@ -111,12 +120,16 @@ impl Evidence<'_> {
             Some((_, WindowState::Closed)) | None => TemplateReason::NoOpenWindow,
         };
         if self.is_complete(question) {
-            lane.passing = false;
+            lane.passes_below = Offset(0);
             return Some((template(reason, Basis::Complete), false));
         }
         let waited_ms = self.counting_ms - question.read_at_ms;
-        if lane.passing || waited_ms >= self.rules.max_wait.as_millis() {
-            lane.passing = true;
+        let passes = question.offset < lane.passes_below && !self.is_excused;
+        if passes || waited_ms >= self.rules.max_wait.as_millis() {
+            // Those that were taken meanwhile would wait for the same proof. Whoever comes later waits for its own.
+            if !passes {
+                lane.passes_below = lane.next;
+            }
             return Some((template(reason, Basis::Timeout), true));
         }
         None
@@ -127,6 +140,10 @@ impl Evidence<'_> {
 struct Question<'a> {
     /// Its partition.
     partition: Partition,
+    /// Its offset there.
+    offset: Offset,
+    /// The intent.
+    intent: &'a Intent,
     /// The window.
     key: &'a WindowKey,
     /// When it was read, on the clock that counts.
@@ -137,9 +154,10 @@ struct Question<'a> {
     window: WindowRules,
 }
 
-/// How many records at the front of a lane a turn looks at.
-fn looked_at(lane: &Lane) -> usize {
-    lane.len().min(if lane.stalled { LOOK_AHEAD_STALLED } else { LOOK_AHEAD })
+/// How many records at the front of a lane a turn looks at, when there are so many lanes.
+fn looked_at(lane: &Lane, lanes: usize) -> usize {
+    let share = (LOOK_AHEAD / lanes.max(1)).max(LOOK_AHEAD_STALLED);
+    lane.len().min(if lane.stalled { LOOK_AHEAD_STALLED } else { share })
 }
 
 impl Engine {
@@ -158,7 +176,7 @@ impl Engine {
         }
         let mut unobserved = false;
         for lane in self.lanes.values() {
-            for waiting in lane.iter().take(looked_at(lane)) {
+            for waiting in lane.iter().take(looked_at(lane, self.lanes.len())) {
                 if let Pending::Judge(_, key) = &waiting.pending {
                     plan.request.windows.push(key.clone());
                     unobserved |= waiting.ends.is_none();
@@ -191,7 +209,7 @@ impl Engine {
             return;
         }
         let known = Known::new(&plan.request, &snapshot);
-        self.apply_incoming(&known, now);
+        self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
         self.observe_ends(&plan, ends);
 
@@ -208,9 +226,11 @@ impl Engine {
             sent,
             now,
             counting_ms: self.excused.counting_ms(now.mono_ms),
+            is_excused: self.excused.is_on(),
         };
+        let count = lanes.len();
         for (partition, lane) in &mut lanes {
-            judge_lane(&evidence, *partition, lane, &mut decided);
+            judge_lane(&evidence, *partition, lane, looked_at(lane, count), &mut decided);
         }
         self.lanes = lanes;
         self.send_out(decided, now);
@@ -239,12 +259,15 @@ impl Engine {
             }
         }
         lost.into_iter().for_each(|partition| self.lose(partition));
-        let is_whole = |stored: &&Stored<Frontier>| {
-            stored.known().is_some_and(|f| f.topic_id == topology.topic_id && !f.is_reapplying())
+        // A newer version's frontier may stay for long: nobody waits without limit for what cannot be read.
+        let is_filled = |stored: &Stored<Frontier>| match stored {
+            Stored::Known(frontier) => frontier.topic_id != topology.topic_id || frontier.is_reapplying(),
+            Stored::Missing | Stored::Damaged(_) => true,
+            Stored::Newer => false,
         };
-        match frontiers.values().all(is_whole) {
-            true => self.excused.end(now.mono_ms),
-            false => self.excused.begin(now.mono_ms),
+        match frontiers.values().any(|stored| is_filled(stored)) {
+            true => self.excused.begin(now.mono_ms),
+            false => self.excused.end(now.mono_ms),
         }
         true
     }
@@ -255,8 +278,9 @@ impl Engine {
             return;
         }
         let ends = Arc::new(ends);
+        let lanes = self.lanes.len();
         for lane in self.lanes.values_mut() {
-            let count = looked_at(lane);
+            let count = looked_at(lane, lanes);
             for waiting in lane.iter_mut().take(count) {
                 waiting.ends.get_or_insert_with(|| ends.clone());
             }
@@ -273,8 +297,8 @@ impl Engine {
         }
         for (partition, lane) in &mut self.lanes {
             let done_to = lane.done_to();
-            if done_to > lane.committed {
-                lane.committed = done_to;
+            if done_to > lane.offered_to {
+                lane.offered_to = done_to;
                 self.transaction.set_offset(StreamPartition::intent(*partition), done_to, now.mono_ms);
             }
         }
@@ -299,8 +323,13 @@ impl Judgement {
     }
 }
 
-fn judge_lane(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, decided: &mut Vec<Decided>) {
-    let count = looked_at(lane);
+fn judge_lane(
+    evidence: &Evidence<'_>,
+    partition: Partition,
+    lane: &mut Lane,
+    count: usize,
+    decided: &mut Vec<Decided>,
+) {
     lane.stalled = false;
     for _ in 0..count {
         let Some(waiting) = lane.pop() else { return };
@@ -328,8 +357,10 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
     let Some(channel) = evidence.rules.policy.channel(intent.channel.as_str()) else {
         return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
     };
-    let question = Question { partition, key: &key, read_at_ms, ends: ends.as_deref(), window: channel.window };
-    match evidence.verdict(lane, &question, intent.message.is_some()) {
+    let (offset, window) = (record.offset, channel.window);
+    let question =
+        Question { partition, offset, intent: &intent, key: &key, read_at_ms, ends: ends.as_deref(), window };
+    match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;
             let window_length = channel.window.length;

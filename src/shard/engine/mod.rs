@@ -67,7 +67,8 @@ pub struct Engine {
     stopped: bool,
     halted: Option<step::Halt>,
     epoch: u32,
-    paused: BTreeSet<StreamPartition>,
+    /// What rests; none when nobody knows.
+    paused: Option<BTreeSet<StreamPartition>>,
     pace: Pace,
     excused: Excused,
     notices: Vec<Notice>,
@@ -94,7 +95,7 @@ impl Engine {
             stopped: false,
             halted: None,
             epoch: 0,
-            paused: BTreeSet::new(),
+            paused: None,
             pace: Pace::default(),
             excused: Excused::default(),
             notices: Vec::new(),
@@ -155,15 +156,20 @@ impl Engine {
             return Step::Read(self.plan());
         }
         let paused = self.wanted_pauses();
-        if paused != self.paused {
-            self.paused = paused;
-            return Step::SetPaused(self.paused.iter().copied().collect());
+        if self.assigned() && self.paused.as_ref() != Some(&paused) {
+            let step = Step::SetPaused(paused.iter().copied().collect());
+            self.paused = Some(paused);
+            return step;
         }
         Step::Poll(Take {
             wait_ms: self.poll_wait_ms(now),
             max_inbound: self.rules.batch_records,
             max_intents: self.rules.batch_records,
         })
+    }
+
+    fn assigned(&self) -> bool {
+        !self.inbound.is_empty() || !self.lanes.is_empty()
     }
 
     /// What brings finished work out, in the order that the promise rests on.
@@ -218,7 +224,7 @@ impl Engine {
         }
         match input {
             Input::Polled(batch) => self.take(*batch, now),
-            Input::Located(location, frontiers) => self.located(location, &frontiers, now),
+            Input::Located(found) => self.located(*found, now),
             Input::FrontiersStarted(started) => self.frontiers_started(&started),
             Input::Read(reading) => self.decide(*reading, now),
             Input::Produced | Input::PausesSet => {}
@@ -239,7 +245,7 @@ impl Engine {
             Step::Merge(calls) => self.unmerged = calls,
             // Outputs that may or may not be in the transaction must not be written a second time.
             Step::Produce(_) => self.must_abort = true,
-            Step::SetPaused(_) => self.paused.clear(),
+            Step::SetPaused(_) => self.paused = None,
             // Asked for again from the state as it is.
             Step::Assign(_) | Step::Seek(_) | Step::StartFrontiers(_) | Step::Locate(_) | Step::Read(_) => {}
             Step::Commit(_) | Step::Abort | Step::Release => {}
@@ -309,7 +315,8 @@ impl Engine {
         self.unmerged.clear();
         self.incoming.clear();
         self.reached.clear();
-        self.placing = None;
+        // Whoever was on the way to its first place still is.
+        self.assigning |= self.placing.take().is_some_and(|placing| placing.assigns);
         let inbound = self.inbound.iter_mut().map(|(partition, cursor)| {
             cursor.placed = false;
             StreamPartition::inbound(*partition)
@@ -322,7 +329,7 @@ impl Engine {
     fn left(&mut self) {
         self.inbound.clear();
         self.lanes.clear();
-        self.paused.clear();
+        self.paused = None;
         self.to_locate.clear();
         self.unmerged.clear();
         self.transaction = Transaction::default();

@@ -1,7 +1,7 @@
 //! When to try again, when to look again, and which waiting does not count.
 
 /// The longest pause between two attempts.
-const LONGEST_PAUSE_MS: i64 = 5_000;
+const LONGEST_PAUSE_MS: i64 = 1_000;
 /// How often a shard looks at its frontiers without any other reason.
 const LOOK_EVERY_MS: i64 = 1_000;
 
@@ -78,6 +78,10 @@ impl Excused {
         if let Some(since) = self.since_ms.take() {
             self.total_ms += now_ms - since;
         }
+    }
+
+    pub(super) fn is_on(&self) -> bool {
+        self.since_ms.is_some()
     }
 
     /// The clock that counts.

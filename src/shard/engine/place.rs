@@ -5,7 +5,7 @@
 use super::Engine;
 use super::cursor::InboundCursor;
 use super::notice::Notice;
-use super::step::{Halt, Locate, Step};
+use super::step::{Found, Halt, Locate, Step};
 use crate::core::frontier::{Frontier, Stored, Topology};
 use crate::core::ids::Offset;
 use crate::core::lane::Lane;
@@ -13,12 +13,12 @@ use crate::core::noted::NotedIds;
 use crate::core::policy::FUTURE_TOLERANCE;
 use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::{Now, Timestamp};
-use crate::ports::{CursorStart, FrontierStart, Located, Location};
+use crate::ports::{CursorStart, FrontierStart, Located};
 
 /// Cursors on their way to their places.
 #[derive(Debug)]
 pub(super) struct Placing {
-    assigns: bool,
+    pub(super) assigns: bool,
     frontiers: Vec<FrontierStart>,
     cursors: Vec<CursorStart>,
 }
@@ -48,7 +48,8 @@ impl Engine {
     }
 
     /// Decides where cursors go, and which frontiers start again.
-    pub(super) fn located(&mut self, location: Location, frontiers: &[Stored<Frontier>], now: Now) {
+    pub(super) fn located(&mut self, found: Found, now: Now) {
+        let Found { location, frontiers, others } = found;
         let topology = location.topology.clone();
         let is_ours = |stored: &Stored<Frontier>| stored.known().is_some_and(|f| f.topic_id == topology.topic_id);
         if frontiers.contains(&Stored::Newer) {
@@ -56,7 +57,7 @@ impl Engine {
             self.pace.failed(now.mono_ms);
             return;
         }
-        let vanished = !location.group_has_offsets && frontiers.iter().any(is_ours);
+        let vanished = !location.group_has_offsets && frontiers.iter().chain(&others).any(is_ours);
         if self.assigning && vanished && !self.rules.accept_missing_offsets {
             self.halted = Some(Halt::OffsetsVanished);
             return;
@@ -199,8 +200,7 @@ impl Engine {
                 cursor.placed = true;
             }
         }
-        if placing.assigns {
-            self.paused.clear();
-        }
+        // A seek may have taken a pause away.
+        self.paused = None;
     }
 }

@@ -122,6 +122,17 @@ pub struct Batch {
     pub topology: Option<Arc<Topology>>,
 }
 
+/// Where partitions and frontiers were found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Where the logs lie.
+    pub location: Location,
+    /// The frontiers of the inbound partitions asked for, in order, read before the bounds.
+    pub frontiers: Vec<Stored<Frontier>>,
+    /// When the group has no offsets at all: the frontiers of all inbound partitions.
+    pub others: Vec<Stored<Frontier>>,
+}
+
 /// What a turn has read.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -140,8 +151,8 @@ pub struct Reading {
 pub enum Input {
     /// To `Poll`.
     Polled(Box<Batch>),
-    /// To `Locate`: the frontiers of the inbound partitions in it, read before the bounds.
-    Located(Location, Vec<Stored<Frontier>>),
+    /// To `Locate`.
+    Located(Box<Found>),
     /// To `StartFrontiers`.
     FrontiersStarted(Vec<bool>),
     /// To `Read`.

@@ -71,7 +71,8 @@ fn placed(rules: Rules, location: Location, stored: Stored<Frontier>) -> Engine 
     let batch = Batch { assignment, topology: Some(topology()), ..Batch::default() };
     engine.feed(Input::Polled(Box::new(batch)), now_at(NOW));
     assert!(matches!(engine.step(now_at(NOW)), Step::Locate(_)));
-    engine.feed(Input::Located(location, vec![stored]), now_at(NOW));
+    let found = Found { location, others: vec![stored.clone()], frontiers: vec![stored] };
+    engine.feed(Input::Located(Box::new(found)), now_at(NOW));
     engine
 }
 
