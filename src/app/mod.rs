@@ -6,7 +6,7 @@ mod settings;
 use crate::config::Config;
 use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
-use crate::io::kafka::{KafkaLog, KafkaSettings};
+use crate::io::kafka::{self, KafkaLog, KafkaSettings};
 use crate::ports::{StoreError, WindowStore};
 use crate::shard::codec::Codec;
 use crate::shard::engine::rules::Rules;
@@ -17,10 +17,12 @@ use crate::wire::output::{Encoder, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::{error, info, warn};
 
+/// The first pause before a broken shard is started again.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause before a broken shard is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -96,8 +98,8 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         kafka: settings::shard_kafka(config, found, &instance, shard),
         rules: settings::rules(config, found),
         topics: settings::topics(config),
-        max_output_bytes: found.max_output_bytes,
-        max_dead_letter_bytes: found.max_dead_letter_bytes,
+        max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
+        max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
     });
     shards.collect()
 }
@@ -124,8 +126,9 @@ pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Runnin
 
 /// Runs a shard, and starts it anew when its clients broke.
 fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board: &Arc<Board>) -> Ended {
-    let mut pause = Duration::from_millis(500);
+    let mut pause = SHORTEST_PAUSE;
     loop {
+        let started = Instant::now();
         let log = match KafkaLog::start(&parts.kafka) {
             Ok(log) => log,
             Err(error) => return Ended::Refused(format!("the Kafka clients cannot be made: {error}")),
@@ -153,12 +156,26 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
                 return Ended::Refused(error.to_string());
             }
             Exit::Broken(error) => {
+                if started.elapsed() > LONGEST_PAUSE {
+                    pause = SHORTEST_PAUSE;
+                }
                 warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
-                thread::sleep(pause);
+                if !slept(pause, stop) {
+                    return Ended::Stopped;
+                }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         }
     }
+}
+
+/// Sleeps; false when the worker was asked to stop meanwhile.
+fn slept(pause: Duration, stop: &AtomicBool) -> bool {
+    let end = Instant::now() + pause;
+    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        thread::sleep(Duration::from_millis(50));
+    }
+    !stop.load(Ordering::Relaxed)
 }
 
 fn codec(parts: &ShardParts) -> Codec {

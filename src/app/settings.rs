@@ -88,7 +88,18 @@ pub(super) fn topics(config: &Config) -> Topics {
 #[cfg(test)]
 mod tests {
     use crate::config;
-    use crate::io::kafka;
+    use crate::io::kafka::{self, KafkaSettings};
+
+    #[test]
+    fn a_property_that_librdkafka_does_not_know_is_named_without_its_value() {
+        let topics = kafka::Topics { inbound: "in".into(), intent: "out".into() };
+        let mut settings = KafkaSettings::new("127.0.0.1:9", "group", "id", topics);
+        assert_eq!(settings.refused(), Vec::<String>::new());
+        settings.consumer.insert("sasl.passwrd".into(), "hunter2".into());
+        let refused = settings.refused().join(" ");
+        assert!(refused.contains("kafka.consumer") && refused.contains("sasl.passwrd"), "{refused}");
+        assert!(!refused.contains("hunter2"), "{refused}");
+    }
 
     #[test]
     fn what_the_kafka_clients_refuse_is_refused_with_the_configuration() {

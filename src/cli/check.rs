@@ -24,15 +24,19 @@ pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
             println!("{} = {:?}  # {}", entry.key, entry.value, entry.origin);
         }
     }
-    let (_, problems) = preflight::examine(&config);
+    let refused = preflight::admin_settings(&config).refused();
+    refused.iter().for_each(|refused| println!("{refused}"));
+    // Clients that cannot be made cannot ask anything.
+    let problems = if refused.is_empty() { preflight::examine(&config).1 } else { Vec::new() };
     for problem in &problems {
         let label = if problem.severity == Severity::Hint { "hint" } else { "problem" };
         println!("{label}: {problem}");
     }
-    match (errors, problems.iter().any(|problem| problem.severity > Severity::Hint)) {
-        (Some(_), _) => MISCONFIGURED,
-        (None, true) => FAILURE,
-        (None, false) => {
+    let is_misconfigured = errors.is_some() || !refused.is_empty();
+    match (is_misconfigured, problems.iter().any(|problem| problem.severity > Severity::Hint)) {
+        (true, _) => MISCONFIGURED,
+        (false, true) => FAILURE,
+        (false, false) => {
             let instance = config.worker.instance.as_deref();
             let name = instance.map_or("a random one at each start".to_owned(), |name| format!("`{name}`"));
             println!("Kafka, its topics and Redis are as the worker needs them; its instance name is {name}");

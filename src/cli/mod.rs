@@ -8,6 +8,7 @@ mod status;
 mod topics;
 mod window;
 
+use crate::app::preflight;
 use crate::config::{self, Config};
 use args::{Arguments, Command, TopicsCommand, WindowCommand};
 use std::process::ExitCode;
@@ -54,6 +55,11 @@ fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Re
         Ok((config, warnings)) => {
             for warning in warnings {
                 tracing::warn!("{warning}");
+            }
+            let refused = preflight::admin_settings(&config).refused();
+            if !refused.is_empty() {
+                eprintln!("{}", refused.join("\n"));
+                return MISCONFIGURED;
             }
             command(config).unwrap_or_else(|error| {
                 eprintln!("sessiongate: {error:#}");

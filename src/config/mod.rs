@@ -37,7 +37,7 @@ use std::net::SocketAddr;
 /// The time-out of a transaction unless `kafka.producer` sets `transaction.timeout.ms`.
 pub const DEFAULT_TRANSACTION_TIMEOUT: Span = Span::from_secs(15);
 
-/// The longest that a transaction gathers records before it is committed.
+/// The room that a commit itself may take.
 pub const COMMIT_CAP: Span = Span::from_millis(300);
 
 /// The channel that exists without being named.

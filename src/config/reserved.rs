@@ -40,6 +40,7 @@ pub const RESERVED_PRODUCER: &[Reserved] = &[
     ("partitioner_cb", "a customer's outputs lie where their key says, for every client alike"),
     ("queuing.strategy", "outputs of a partition keep their order"),
     ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
+    ("message.max.bytes", "what the output topics take decides"),
 ];
 
 /// Why that property is reserved, if it is.

@@ -1,7 +1,7 @@
 //! The invariants, checked from what was written and what came out, by code that knows nothing of the engine.
 
 use crate::log::{Output, Upstream};
-use crate::world::{Asked, CLOCK_SKEW_MS, DEDUP_RECORDS, GUARD_MS, InstanceId, LENGTH_MS, Said, World};
+use crate::world::{Asked, DEDUP_RECORDS, GUARD_MS, InstanceId, LENGTH_MS, Said, World};
 use serde_json::Value;
 use sessiongate::core::ids::{Offset, Partition, Position};
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +59,7 @@ pub fn frontiers_hold(world: &World) -> Result<(), String> {
             continue;
         }
         for said in below(world, *partition, frontier.next) {
-            // Ended by whichever clock runs ahead: a worker does not write what has ended.
-            let ended = said.at + LENGTH_MS <= world.latest_redis_clock.max(world.now + CLOCK_SKEW_MS);
+            let ended = said.at + LENGTH_MS <= world.latest_redis_clock;
             let reaches = frontier.reaches_back_to.as_millis() <= said.written_at;
             for customer in said.opens.iter().filter(|_| !ended && reaches) {
                 let key = format!("whatsapp:106:{customer}");

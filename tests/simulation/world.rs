@@ -18,7 +18,7 @@ pub type InstanceId = u32;
 
 pub const LENGTH_MS: i64 = 10_000;
 pub const GUARD_MS: i64 = 1_000;
-/// The workers' clocks are at most so far from the right time.
+/// The clocks of most workers are at most so far from the right time.
 pub const CLOCK_SKEW_MS: i64 = 150;
 pub const DEDUP_RECORDS: u32 = 30;
 pub const START_MS: i64 = 1_800_000_000_000;

@@ -17,5 +17,6 @@ mod transactions;
 
 pub use log::KafkaLog;
 pub use settings::{
-    Guarantee, HistorySource, KafkaSettings, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError, Topics,
+    Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,
+    Topics,
 };

@@ -1,6 +1,7 @@
 //! What a Kafka client is told, and what nobody else may tell it.
 
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::KafkaError;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -81,6 +82,9 @@ pub enum SettingsError {
     Refused(String),
 }
 
+/// An output takes at most so many bytes, whatever its topic takes.
+pub const MAX_OUTPUT_BYTES: usize = 10 * 1024 * 1024;
+
 /// Consumer properties that are not for overriding, and why.
 pub const RESERVED_CONSUMER: &[(&str, &str)] = &[
     ("auto.commit.enable", "offsets are committed with the outputs they stand for, never by a timer"),
@@ -109,6 +113,7 @@ pub const RESERVED_PRODUCER: &[(&str, &str)] = &[
     ("enable.gapless.guarantee", "a failed output ends its transaction"),
     ("enable.idempotence", "without it a lost answer doubles or reorders outputs"),
     ("log.queue", "logs are taken from it"),
+    ("message.max.bytes", "what the output topics take decides"),
     ("metadata.broker.list", "it is set by kafka.brokers"),
     ("partitioner", "a customer's outputs lie where their key says, for every client alike"),
     ("partitioner_cb", "a customer's outputs lie where their key says, for every client alike"),
@@ -118,6 +123,14 @@ pub const RESERVED_PRODUCER: &[(&str, &str)] = &[
     ("transaction.timeout.ms", "how late a verdict can become visible is checked against the guard"),
     ("transactional.id", "it is set by kafka.transactional_id"),
 ];
+
+/// A misspelled name may hide that its value is a secret.
+fn without_value(error: &KafkaError) -> String {
+    match error {
+        KafkaError::ClientConfig(_, text, key, _) => format!("{key}: {text}"),
+        other => other.to_string(),
+    }
+}
 
 impl KafkaSettings {
     /// Settings with the default times and no overrides.
@@ -138,6 +151,20 @@ impl KafkaSettings {
             consumer: BTreeMap::new(),
             producer: BTreeMap::new(),
         }
+    }
+
+    /// What librdkafka would refuse of these settings: a property that it does not know, or a value. Nothing is
+    /// connected for it.
+    pub fn refused(&self) -> Vec<String> {
+        let refused = |client: &str, config: Result<ClientConfig, SettingsError>| {
+            let made = config.and_then(|config| {
+                config.create_native_config().map_err(|error| SettingsError::Refused(without_value(&error)))
+            });
+            made.err().map(|error| format!("kafka.{client}: {error}; correct the name or the value of the property"))
+        };
+        let consumer = refused("consumer", self.consumer_config());
+        let producer = refused("producer", self.producer_config(Some(&self.transactional_id)));
+        consumer.into_iter().chain(producer).collect()
     }
 
     pub(super) fn consumer_config(&self) -> Result<ClientConfig, SettingsError> {
@@ -182,7 +209,7 @@ impl KafkaSettings {
             .set("queue.buffering.max.messages", "1000000")
             .set("queue.buffering.max.kbytes", "262144")
             // The topic's own limit decides, not the client's.
-            .set("message.max.bytes", "10485760")
+            .set("message.max.bytes", (MAX_OUTPUT_BYTES + 1024).to_string())
             .set("batch.size", self.max_batch_bytes.to_string())
             // Not longer than the transaction: an output that is late for it is of no use.
             .set("message.timeout.ms", &transaction_timeout);

@@ -42,8 +42,11 @@ pub(super) struct Transactions {
     call_timeout: Duration,
 }
 
+/// An abort that has to wait is called again after so long.
+const ABORT_STEP: Duration = Duration::from_millis(200);
+
 /// What a transactional call's error asks for.
-enum Verdict {
+enum Remedy {
     Again,
     Abort(String),
     Fatal(LogError),
@@ -123,9 +126,9 @@ impl Transactions {
         self.initialize()?;
         if let Err(error) = sys::begin(self.producer().handle()) {
             return Err(match self.judge("beginning a transaction", &error) {
-                Verdict::Again => LogError::Unavailable(error.text),
-                Verdict::Abort(reason) => LogError::MustAbort(reason),
-                Verdict::Fatal(fatal) => fatal,
+                Remedy::Again => LogError::Unavailable(error.text),
+                Remedy::Abort(reason) => LogError::MustAbort(reason),
+                Remedy::Fatal(fatal) => fatal,
             });
         }
         self.stage = Stage::Open;
@@ -135,6 +138,10 @@ impl Transactions {
     /// Takes both ids over, once: a predecessor's transaction that hangs under either of them would hold readers back,
     /// and us too when we ask for the offsets in it.
     pub(super) fn initialize(&mut self) -> Result<(), LogError> {
+        if self.stage == Stage::Aborting {
+            // Offsets that hang in it would not be told.
+            self.finish_abort()?;
+        }
         for turn in &mut self.turns {
             if !turn.initialized {
                 if let Err(error) = sys::init(turn.producer.handle(), self.call_timeout) {
@@ -185,28 +192,28 @@ impl Transactions {
             };
             self.producer().serve();
             match self.judge(what, &error) {
-                Verdict::Abort(reason) => return Ok(Some(reason)),
-                Verdict::Fatal(fatal) => return Err(fatal),
-                Verdict::Again if left.is_zero() => {
+                Remedy::Abort(reason) => return Ok(Some(reason)),
+                Remedy::Fatal(fatal) => return Err(fatal),
+                Remedy::Again if left.is_zero() => {
                     return Err(LogError::Unavailable(self.producer().explain(&format!("{what}: {}", error.text))));
                 }
-                Verdict::Again => {}
+                Remedy::Again => {}
             }
         }
     }
 
-    fn judge(&self, what: &str, error: &NativeError) -> Verdict {
+    fn judge(&self, what: &str, error: &NativeError) -> Remedy {
         let text = format!("{what}: {}", error.text);
         if let Some(fatal) = self.producer().fatal() {
-            return Verdict::Fatal(fatal);
+            return Remedy::Fatal(fatal);
         }
         if error.requires_abort {
-            return Verdict::Abort(text);
+            return Remedy::Abort(text);
         }
         if error.retriable {
-            return Verdict::Again;
+            return Remedy::Again;
         }
-        Verdict::Fatal(LogError::Fatal(text))
+        Remedy::Fatal(LogError::Fatal(text))
     }
 
     /// Nothing of the transaction will ever be visible, whether or not the brokers answer the abort in time: it is
@@ -225,7 +232,8 @@ impl Transactions {
 
     fn finish_abort(&mut self) -> Result<(), LogError> {
         self.stage = Stage::Aborting;
-        match self.repeat("aborting", sys::abort)? {
+        // In small steps: outputs that are given up wait as delivery reports, which are taken between two calls.
+        match self.repeat("aborting", |producer, wait| sys::abort(producer, wait.min(ABORT_STEP)))? {
             None => {
                 self.producer().take_failure();
                 self.end_turn();
