@@ -117,14 +117,17 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let snapshot = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?;
         // Should our clock run ahead of the store's, then its time says what is still open there.
         let ahead = (self.clock.now().wall - snapshot.clock).max(Span::ZERO);
-        let location = self.log.locate(&locate.partitions, locate.since - ahead)?;
-        let others = match location.group_has_offsets {
-            true => Vec::new(),
-            false => {
-                let frontiers = location.topology.all().collect();
-                self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?.frontiers
+        let mut location = self.log.locate(&locate.partitions, locate.since - ahead)?;
+        let mut others = Vec::new();
+        if !location.group_has_offsets {
+            let frontiers = location.topology.all().collect();
+            others = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?.frontiers;
+            if others.iter().any(|frontier| frontier.known().is_some()) {
+                // Another shard may have begun between both looks. It commits offsets before it starts frontiers, so
+                // that a look from now on shows them.
+                location = self.log.locate(&locate.partitions, locate.since - ahead)?;
             }
-        };
+        }
         Ok(Input::Located(Box::new(Found { location, frontiers: snapshot.frontiers, others })))
     }
 

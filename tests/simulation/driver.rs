@@ -55,7 +55,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         reapply_margin: Span::from_millis(2_000),
         emit_opened: true,
         emit_refreshed: false,
-        accept_missing_offsets: true,
+        accept_missing_offsets: false,
         history_is_kept: true,
         batch_records: 100,
         lane_bytes: 20_000,
