@@ -91,6 +91,9 @@ pub struct World {
     pub transaction_timeout: i64,
     pub redis_skew: i64,
     pub latest_redis_clock: i64,
+    /// In half of the worlds the store's clock steps.
+    pub redis_clock_steps: bool,
+    pub redis_was_set_back: bool,
     pub inbound: TopicLog,
     pub intents: TopicLog,
     pub upstream: Vec<Upstream>,
@@ -126,6 +129,8 @@ impl World {
             transaction_timeout: 600,
             redis_skew: 0,
             latest_redis_clock: 0,
+            redis_clock_steps: rng.permille(500),
+            redis_was_set_back: false,
             inbound: topic("inbound-1".into(), partitions),
             intents: topic("intent-1".into(), partitions),
             upstream: Vec::new(),
