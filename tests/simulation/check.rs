@@ -261,7 +261,7 @@ fn inbound_is_told(world: &World, seen: &[Seen]) -> Result<(), String> {
         }
     }
     // Whether an old act still opens anything hangs on the store's clock. When that was set back, an act may have been
-    // too late to be told, and in time when a lost store was filled again.
+    // too late to be told, and in time when its record was applied again.
     let excused = anew || world.redis_was_set_back;
     for send in seen.iter().filter(|seen| seen.topic == "session-send" && !excused) {
         let customer = send.value["customer_id"].as_str().unwrap_or_default();
