@@ -1,14 +1,21 @@
 //! What the decoders make of a record.
 
+use super::delivery::FailedDelivery;
 use super::inbound::InboundEvent;
 use super::intent::{Intent, IntentHash};
 use super::record::Reject;
+use super::template::TemplateUpdate;
 
-/// An inbound record: it may hold many events, and a bad one does not take the others along.
+/// A record of what customers did or a provider reported: it may hold many events, of several kinds, and a bad one does
+/// not take the others along.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DecodedInbound {
     /// What could be understood, in order.
     pub events: Vec<InboundEvent>,
+    /// Sends that failed, as far as they say anything of a window.
+    pub deliveries: Vec<FailedDelivery>,
+    /// Changes of templates.
+    pub templates: Vec<TemplateUpdate>,
     /// What could not.
     pub rejects: Vec<Reject>,
 }

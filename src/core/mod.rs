@@ -3,6 +3,7 @@
 //! Nothing in here knows a clock, I/O, threads, logging or randomness; time comes in as an argument.
 
 pub mod decoded;
+pub mod delivery;
 pub mod emission;
 pub mod frontier;
 pub mod ids;
@@ -13,6 +14,7 @@ pub mod noted;
 pub mod partitioner;
 pub mod policy;
 pub mod record;
+pub mod template;
 pub mod time;
 pub mod verdict;
 pub mod window;

@@ -40,8 +40,8 @@ const INTENT_FIELDS: [&str; 11] = [
 /// Reads what a customer did: one event, or one refusal.
 pub fn decode_inbound(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedInbound {
     match inbound_event(record, known_channel) {
-        Ok(event) => DecodedInbound { events: vec![event], rejects: vec![] },
-        Err(reject) => DecodedInbound { events: vec![], rejects: vec![reject] },
+        Ok(event) => DecodedInbound { events: vec![event], ..DecodedInbound::default() },
+        Err(reject) => DecodedInbound { rejects: vec![reject], ..DecodedInbound::default() },
     }
 }
 

@@ -277,7 +277,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
     let rules = Rules { partitioning: Partitioning::CoPartitioned, ..rules() };
     let mut engine = placed(rules, location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
-    let decoded = DecodedInbound { events: vec![event], rejects: vec![] };
+    let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
     let item = InboundItem { epoch: 1, record: record(INBOUND, 5), decoded };
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };

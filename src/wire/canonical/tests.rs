@@ -29,7 +29,7 @@ fn known(channel: &str) -> bool {
 }
 
 fn inbound(value: impl Into<Bytes>) -> Result<InboundEvent, Reject> {
-    let DecodedInbound { mut events, mut rejects } = decode_inbound(&record(Stream::Inbound, value), &known);
+    let DecodedInbound { mut events, mut rejects, .. } = decode_inbound(&record(Stream::Inbound, value), &known);
     match (events.pop(), rejects.pop()) {
         (Some(event), None) => Ok(event),
         (None, Some(reject)) => Err(reject),
