@@ -65,7 +65,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,
         emit_opened: true,
-        emit_refreshed: false,
+        emit_refreshed: config.window.refreshed_events,
         accept_missing_offsets: config.kafka.accept_missing_offsets,
         history_is_kept: found.history_is_kept,
         batch_records: BATCH_RECORDS,
