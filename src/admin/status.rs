@@ -109,6 +109,8 @@ counters! {
     timed_out
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     misplaced
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    unknown_kinds
     /// Times that Redis had lost something.
     frontiers_lost
 }

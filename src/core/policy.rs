@@ -46,9 +46,13 @@ pub const EVENT_KINDS: &[EventKind] = &[
     ignored("system"),
     // User-initiated, answered or not.
     opens("call"),
+    // What a customer wrote while another application has the conversation.
+    opens("standby"),
     // A business's call that the customer accepted.
     opens("call_accepted"),
     ignored("call_ringing"),
+    // The line of a business's call stands: that the customer accepted is told by itself.
+    ignored("call_connect"),
     ignored("call_rejected"),
     ignored("call_terminate"),
     ignored("status"),
@@ -103,6 +107,12 @@ impl ChannelPolicy {
 /// Whether the table has a row for that kind.
 pub fn is_known(kind: &str) -> bool {
     EVENT_KINDS.iter().any(|known| known.name == kind)
+}
+
+/// Whether a kind opens a window unless configured otherwise.
+pub fn opens_by_default(kind: &str) -> bool {
+    let row = |name: &str| EVENT_KINDS.iter().find(|known| known.name == name);
+    row(kind).or_else(|| row(UNKNOWN_KIND)).is_some_and(|kind| kind.opens)
 }
 
 /// The rules of all configured channels.

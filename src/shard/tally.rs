@@ -54,6 +54,8 @@ pub struct Tally {
     pub timed_out: Count,
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     pub misplaced: Count,
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    pub unknown_kinds: Count,
     /// Times that the store had lost something.
     pub frontiers_lost: Count,
 }
@@ -103,7 +105,8 @@ impl Tally {
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),
             Notice::Reapplying { .. } | Notice::Reapplied { .. } | Notice::RecordsDeleted { .. } => {}
-            Notice::NewerVersion | Notice::Aborted | Notice::UnknownKind => {}
+            Notice::UnknownKind { times, .. } => self.unknown_kinds.add(*times as usize),
+            Notice::NewerVersion | Notice::Aborted => {}
         }
     }
 }
