@@ -1,7 +1,11 @@
 //! Puts a worker together: a thread for each shard, each with clients of its own.
 
+pub mod aside;
+pub mod feedback;
+pub mod format;
 pub mod preflight;
 mod settings;
+pub mod template_reader;
 
 use crate::config::Config;
 use crate::core::policy::Policy;
@@ -13,6 +17,7 @@ use crate::shard::engine::rules::Rules;
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
 use crate::shard::runner::{self, Board, Exit};
+use crate::shard::templates::Templates;
 use crate::wire::output::{Encoder, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,6 +49,8 @@ pub struct ShardParts {
     pub max_output_bytes: usize,
     /// What its dead letters may take at most, in bytes.
     pub max_dead_letter_bytes: usize,
+    /// What is known of templates.
+    pub templates: Arc<Templates>,
 }
 
 /// A worker at work.
@@ -100,6 +107,7 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         topics: settings::topics(config),
         max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
         max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
+        templates: Arc::default(),
     });
     shards.collect()
 }
@@ -182,5 +190,6 @@ fn codec(parts: &ShardParts) -> Codec {
     let policy: Policy = parts.rules.policy.clone();
     let source = format!("/sessiongate/{}", parts.kafka.group_id);
     let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes);
-    Codec::new(policy, encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes))
+    let encoder = encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes);
+    Codec::new(policy, encoder).with_templates(parts.templates.clone())
 }

@@ -66,6 +66,8 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         reapply_margin: config.window.reapply_margin,
         emit_opened: true,
         emit_refreshed: false,
+        delivery_status: config.topics.delivery_status.is_some(),
+        template_status: config.topics.template_status.is_some(),
         accept_missing_offsets: config.kafka.accept_missing_offsets,
         history_is_kept: found.history_is_kept,
         batch_records: BATCH_RECORDS,
@@ -82,6 +84,8 @@ pub(super) fn topics(config: &Config) -> Topics {
         dead_letter: topics.dead_letter.as_str().into(),
         inbound_message: topics.inbound_message.as_str().into(),
         outbound_intent: topics.outbound_intent.as_str().into(),
+        delivery_status: topics.delivery_status.as_deref().map(Into::into),
+        template_status: topics.template_status.as_deref().map(Into::into),
     }
 }
 

@@ -75,6 +75,8 @@ pub enum Kind {
     Properties(&'static [Reserved]),
     /// Kinds of events, each on or off.
     Kinds,
+    /// Businesses with the accounts that they belong to.
+    Accounts,
 }
 
 impl Kind {
@@ -93,6 +95,7 @@ impl Kind {
             Kind::Brokers => "list of addresses",
             Kind::Properties(_) => "table of properties",
             Kind::Kinds => "table of switches",
+            Kind::Accounts => "table of ids",
         }
     }
 
@@ -128,6 +131,9 @@ impl Kind {
             Kind::Brokers => "host:port, several with commas between".to_owned(),
             Kind::Properties(_) => "a table, or k=v,k=v with \\, for a comma inside a value".to_owned(),
             Kind::Kinds => "a table of kinds of events with true or false, or kind=true,kind=false".to_owned(),
+            Kind::Accounts => {
+                "a table of businesses with their accounts, or business=account,business=account".to_owned()
+            }
         }
     }
 }
@@ -273,6 +279,11 @@ table! {
         "This channel's guard.");
     CHANNELS_OPENS = key("channels.NAME.opens", Kind::Kinds, Derived("the built-in table of events"),
         "Which kinds of events open a window on this channel, where that differs from the built-in table.");
+
+    TEMPLATES_ACCOUNTS = key("templates.accounts", Kind::Accounts,
+        Absent("the account is found when template status names only one"),
+        "Which account each business (phone number) belongs to, since templates belong to accounts: \
+         `business = \"account\"`. Needed when template status tells of several accounts.");
 
     ADMIN_LISTEN = key("admin.listen", Kind::Address, Given("127.0.0.1:8080"),
         "Where health, metrics, window look-ups and the console are served. An address that other machines reach \

@@ -8,7 +8,8 @@ use super::keys::{self, span_text};
 use super::reader::Reader;
 use super::reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER};
 use super::{
-    AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TopicsConfig, WindowConfig, WorkerConfig,
+    AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
+    WorkerConfig,
 };
 use crate::core::policy::is_known;
 use crate::core::window::WindowRules;
@@ -23,6 +24,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     let worker = worker(&mut reader);
     let window = window(&mut reader);
     let channels = channels(&mut reader, &window);
+    let templates = TemplatesConfig { accounts: reader.accounts(&keys::TEMPLATES_ACCOUNTS) };
     let admin = admin(&mut reader);
     if reader.file_is_whole {
         topics_are_distinct(&mut reader, &topics);
@@ -32,7 +34,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     }
     let (errors, entries, warnings) = reader.finish();
     if errors.0.is_empty() {
-        Ok((Config { kafka, redis, topics, worker, window, channels, admin, entries }, warnings))
+        Ok((Config { kafka, redis, topics, worker, window, channels, templates, admin, entries }, warnings))
     } else {
         Err(errors)
     }

@@ -58,6 +58,8 @@ pub struct Config {
     pub window: WindowConfig,
     /// The channels by name.
     pub channels: BTreeMap<String, ChannelConfig>,
+    /// What is known of templates beforehand.
+    pub templates: TemplatesConfig,
     /// The HTTP side.
     pub admin: AdminConfig,
     entries: Vec<Entry>,
@@ -165,6 +167,13 @@ pub struct ChannelConfig {
     pub rules: WindowRules,
     /// Kinds of events whose effect differs from the built-in table.
     pub opens: BTreeMap<String, bool>,
+}
+
+/// What is known of templates beforehand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TemplatesConfig {
+    /// Which account a business belongs to.
+    pub accounts: BTreeMap<String, String>,
 }
 
 /// The HTTP side.

@@ -190,6 +190,23 @@ impl<'a> Reader<'a> {
         switches
     }
 
+    /// Businesses with their accounts.
+    pub(super) fn accounts(&mut self, spec: &KeySpec) -> BTreeMap<String, String> {
+        let mut accounts = BTreeMap::new();
+        for (business, (account, origin)) in self.pairs(spec.name, spec.kind) {
+            let key = format!("{}.{business}", spec.name);
+            let is_id = |text: &str| (1..=256).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace());
+            if !is_id(&business) || business.contains(':') || !is_id(&account) {
+                let fault = Fault::new("is not an id", "give business = account, both without spaces");
+                self.errors.0.push(fault.of(key, origin, &account, false));
+                continue;
+            }
+            self.record(&key, &account, origin);
+            accounts.insert(business, account);
+        }
+        accounts
+    }
+
     /// A table, or the same as `k=v,k=v`; the environment's over the file's, name by name.
     fn pairs(&mut self, name: &str, kind: Kind) -> Pairs {
         let mut pairs = Pairs::new();

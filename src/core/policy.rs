@@ -140,6 +140,13 @@ pub enum Effect {
     Late,
 }
 
+/// A time as far as it is believed, given its record's timestamp, and whether that brought it back.
+pub fn believed(occurred_at: Timestamp, recorded_at: Timestamp) -> (Timestamp, bool) {
+    // A record without a timestamp of its own (-1) has nothing to say of the event's.
+    let clamped = recorded_at.as_millis() >= 0 && occurred_at > recorded_at + FUTURE_TOLERANCE;
+    (if clamped { recorded_at } else { occurred_at }, clamped)
+}
+
 impl Policy {
     /// The policy of those channels.
     pub fn new(channels: impl IntoIterator<Item = (Channel, ChannelPolicy)>) -> Policy {
@@ -164,9 +171,7 @@ impl Policy {
         if !channel.opens(&event.kind) {
             return Effect::Nothing;
         }
-        // A record without a timestamp of its own (-1) has nothing to say of the event's.
-        let clamped = recorded_at.as_millis() >= 0 && event.occurred_at > recorded_at + FUTURE_TOLERANCE;
-        let at = if clamped { recorded_at } else { event.occurred_at };
+        let (at, clamped) = believed(event.occurred_at, recorded_at);
         if at + channel.window.length <= now { Effect::Late } else { Effect::Opens { at, clamped } }
     }
 }

@@ -1,5 +1,6 @@
 //! The formats that a shard reads and writes.
 
+use super::templates::Templates;
 use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::emission::Emission;
 use crate::core::policy::Policy;
@@ -8,11 +9,13 @@ use crate::core::time::Timestamp;
 use crate::ports::OutputRecord;
 use crate::wire::decoder::{Decoder, Formats};
 use crate::wire::output::Encoder;
+use std::sync::Arc;
 
 /// Bytes to domain and back.
 pub struct Codec {
     decoder: Decoder,
     encoder: Encoder,
+    templates: Arc<Templates>,
 }
 
 impl Codec {
@@ -23,7 +26,13 @@ impl Codec {
 
     /// Understands the channels of that policy, and those formats.
     pub fn with_formats(formats: Formats, policy: Policy, encoder: Encoder) -> Codec {
-        Codec { decoder: Decoder::new(formats, policy), encoder }
+        Codec { decoder: Decoder::new(formats, policy), encoder, templates: Arc::default() }
+    }
+
+    /// The same, with what is known of templates.
+    pub fn with_templates(mut self, templates: Arc<Templates>) -> Codec {
+        self.templates = templates;
+        self
     }
 
     /// What is in an inbound record.
@@ -48,6 +57,7 @@ impl Codec {
 
     /// The bytes of an output.
     pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
-        self.encoder.encode(emission, now)
+        self.encoder
+            .encode_knowing(emission, now, &|business, name, language| self.templates.status(business, name, language))
     }
 }

@@ -58,6 +58,7 @@ pub(super) struct Teller {
     misplaced: Rare,
     timed_out: Rare,
     unknown_kinds: Kinds,
+    feedback_dropped: Rare,
     aborted: Rare,
     filling: Rare,
 }
@@ -157,6 +158,15 @@ impl Teller {
                         kind,
                         "something arrived of a kind that is not in the table: an event counts as `unknown`, \
                          another part of a webhook is passed over; told once, counted from now on"
+                    );
+                }
+            }
+            Notice::FeedbackDropped => {
+                if let Some(times) = self.feedback_dropped.tell() {
+                    warn!(
+                        times,
+                        "refusals or template changes arrived and were dropped: set topics.delivery_status and \
+                         topics.template_status to have them heeded"
                     );
                 }
             }

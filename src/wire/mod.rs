@@ -9,6 +9,7 @@ pub mod decoder;
 mod envelope;
 mod fields;
 mod findings;
+mod forward;
 mod headers;
 mod json;
 pub mod output;

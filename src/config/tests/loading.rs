@@ -39,12 +39,13 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("channels.NAME.length", "48h"),
     ("channels.NAME.guard", "90s"),
     ("channels.NAME.opens", "reaction=false,edit=true"),
+    ("templates.accounts", "106=waba-1,107=waba-1"),
     ("admin.listen", "0.0.0.0:9000"),
     ("admin.token", "t0ken"),
 ];
 
 fn other_values_arrived(config: &Config) {
-    let Config { kafka, redis, topics, worker, window, channels, admin, entries: _ } = config;
+    let Config { kafka, redis, topics, worker, window, channels, templates, admin, entries: _ } = config;
     assert_eq!((&*kafka.brokers, &*kafka.group_id), ("a:1,[::1]:2", "gate two"));
     assert_eq!((&*kafka.transactional_id, kafka.accept_missing_offsets), ("gate-tx", true));
     assert_eq!(kafka.consumer.iter().collect::<Vec<_>>(), [("client.rack", "a,b"), ("fetch.wait.max.ms", "20")]);
@@ -66,6 +67,8 @@ fn other_values_arrived(config: &Config) {
     let rules = WindowRules { length: Span::from_hours(48), guard: Span::from_secs(90) };
     assert_eq!(channels["wechat"], ChannelConfig { rules, opens });
     assert_eq!(channels["whatsapp"], ChannelConfig { rules: window.rules, opens: BTreeMap::new() });
+    let accounts = [("106", "waba-1"), ("107", "waba-1")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(templates.accounts, accounts.into());
     assert_eq!(
         (admin.listen.to_string().as_str(), admin.token.as_ref().map(Secret::expose)),
         ("0.0.0.0:9000", Some("t0ken"))
@@ -159,6 +162,9 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         length = "48h"
         guard = "90s"
         opens = { reaction = false, edit = true }
+        [templates.accounts]
+        106 = "waba-1"
+        "107" = "waba-1"
         [admin]
         listen = "0.0.0.0:9000"
         token = "t0ken"

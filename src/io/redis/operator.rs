@@ -101,7 +101,7 @@ impl RedisStore {
 
     /// Reads frontiers, in the order asked for.
     pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
-        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), windows: Vec::new() })?.frontiers)
+        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), ..ReadRequest::default() })?.frontiers)
     }
 
     /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window

@@ -85,6 +85,7 @@ impl Engine {
                 let letter = DeadLetter { record: item.record.clone(), reject: reject.clone() };
                 self.transaction.emit(Emission::DeadLetter(Box::new(letter)));
             }
+            self.report(item);
         }
     }
 

@@ -49,6 +49,8 @@ pub enum Notice {
         /// How many there were.
         times: u32,
     },
+    /// A refusal or a template's change arrived, and there is no topic for it.
+    FeedbackDropped,
     /// An inbound record does not lie where its customer's key says, although co-partitioning was asserted.
     Misplaced {
         /// Where it lay.
