@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 
 /// Keys whose effect is not what their purpose says, and what holds instead.
 const NOTES: &[(&str, &str)] = &[
-    ("topics.inbound_message", "In this version: canonical records only."),
     ("topics.template_status", NOT_READ),
     ("topics.delivery_status", NOT_READ),
     ("admin.listen", "In this version: `GET /v1/status` only."),
