@@ -107,5 +107,5 @@ fn feedback(config: &Config, found: &Found) -> Feedback {
 
 /// The formats for records of that topic.
 fn codec(config: &Config, found: &Found, topic: &str) -> Codec {
-    Codec::new(config.policy(), format::encoder_of(config, found, topic))
+    Codec::with_formats(settings::formats(config), config.policy(), format::encoder_of(config, found, topic))
 }

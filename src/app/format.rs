@@ -5,6 +5,7 @@ use super::settings;
 use crate::config::Config;
 use crate::core::ids::BusinessId;
 use crate::io::kafka;
+use crate::shard::codec::Codec;
 use crate::wire::output::Encoder;
 use compact_str::CompactString;
 use std::collections::BTreeMap;
@@ -13,6 +14,11 @@ use std::collections::BTreeMap;
 pub fn encoder(config: &Config) -> Encoder {
     let group = &config.kafka.group_id;
     Encoder::new(settings::topics(config), group, &format!("/sessiongate/{group}"), kafka::MAX_OUTPUT_BYTES)
+}
+
+/// What this configuration reads and writes, for outputs of any size.
+pub fn codec(config: &Config) -> Codec {
+    Codec::with_formats(settings::formats(config), config.policy(), encoder(config))
 }
 
 /// An encoder for what records of that topic lead to, as large as the outputs' topics take it.

@@ -18,6 +18,7 @@ use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
+use crate::wire::decoder::Formats;
 use crate::wire::output::{Encoder, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,6 +44,8 @@ pub struct ShardParts {
     pub kafka: KafkaSettings,
     /// Its rules.
     pub rules: Rules,
+    /// What its inputs look like.
+    pub formats: Formats,
     /// The topics it writes.
     pub topics: Topics,
     /// What its verdicts and window events may take at most, in bytes.
@@ -104,6 +107,7 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         instance: instance.clone(),
         kafka: settings::shard_kafka(config, found, &instance, shard),
         rules: settings::rules(config, found),
+        formats: settings::formats(config),
         topics: settings::topics(config),
         max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
         max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
@@ -191,5 +195,5 @@ fn codec(parts: &ShardParts) -> Codec {
     let source = format!("/sessiongate/{}", parts.kafka.group_id);
     let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes);
     let encoder = encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes);
-    Codec::new(policy, encoder).with_templates(parts.templates.clone())
+    Codec::with_formats(parts.formats, policy, encoder).with_templates(parts.templates.clone())
 }

@@ -1,9 +1,10 @@
 //! From the configuration to what each part wants to be told.
 
 use super::preflight::Found;
-use crate::config::{Config, Guarantee, Partitioning};
+use crate::config::{self, Config, Guarantee, Partitioning};
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
 use crate::shard::engine::rules::{self, Rules};
+use crate::wire::decoder::{Format, Formats};
 use crate::wire::output::Topics;
 use std::time::Duration;
 
@@ -86,6 +87,21 @@ pub(super) fn topics(config: &Config) -> Topics {
         outbound_intent: topics.outbound_intent.as_str().into(),
         delivery_status: topics.delivery_status.as_deref().map(Into::into),
         template_status: topics.template_status.as_deref().map(Into::into),
+    }
+}
+
+pub(super) fn formats(config: &Config) -> Formats {
+    let format = |format| match format {
+        config::Format::Auto => Format::Auto,
+        config::Format::Canonical => Format::Canonical,
+        config::Format::Meta => Format::Meta,
+        config::Format::Bird => Format::Bird,
+        config::Format::Twilio => Format::Twilio,
+    };
+    Formats {
+        inbound_message: format(config.topics.inbound_format),
+        delivery_status: format(config.topics.delivery_status_format),
+        template_status: format(config.topics.template_status_format),
     }
 }
 

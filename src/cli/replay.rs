@@ -8,7 +8,6 @@ use crate::core::registry::TemplateRegistry;
 use crate::replay::input::{self, TopicNames};
 use crate::replay::story::Story;
 use crate::replay::tell::{Manner, Words, refusal};
-use crate::shard::codec::Codec;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{BufWriter, IsTerminal, Write};
@@ -21,7 +20,7 @@ const LONG_BYTES: u64 = 4 * 1024 * 1024;
 /// and makes the command fail; the rest is told all the same.
 pub(super) fn replay(config: &Config, arguments: &ReplayArguments) -> anyhow::Result<u8> {
     let policy = config.policy();
-    let codec = Codec::new(policy.clone(), format::encoder(config));
+    let codec = format::codec(config);
     let dedup_records = u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX);
     let mut story = Story::new(&codec, &policy, dedup_records);
     let refused = read(config, &arguments.files, &mut story)?;

@@ -188,6 +188,8 @@ const HOUR: Span = Span::from_hours(1);
 const DAY: Span = Span::from_hours(24);
 const MONTH: Span = Span::from_hours(24 * 30);
 
+const FORMATS: &[&str] = &["auto", "canonical", "meta", "bird", "twilio"];
+
 use Fallback::{Absent, Derived, Given};
 
 /// Defines a constant for each key, and the table of them all.
@@ -225,6 +227,9 @@ table! {
 
     TOPICS_INBOUND_MESSAGE = key("topics.inbound_message", Kind::Topic, Given("inbound-message"),
         "What customers sent: canonical records or provider webhooks as they arrive.");
+    TOPICS_INBOUND_FORMAT = key("topics.inbound_format", Kind::Choice(FORMATS), Given("auto"),
+        "What the values of `topics.inbound_message` look like: `auto` recognises each by its shape, another word takes \
+         them all for that. Envelopes such as CloudEvents are taken off in any case.");
     TOPICS_OUTBOUND_INTENT = key("topics.outbound_intent", Kind::Topic, Given("outbound-intent"),
         "What services want to send.");
     TOPICS_SESSION_SEND = key("topics.session_send", Kind::Topic, Given("session-send"),
@@ -237,8 +242,12 @@ table! {
         "Receives every record that could not be used, with its original bytes and the reason.");
     TOPICS_TEMPLATE_STATUS = key("topics.template_status", Kind::Topic, Absent("off"),
         "Changes of template status, so that `template-required` can say whether its template may be sent.");
+    TOPICS_TEMPLATE_STATUS_FORMAT = key("topics.template_status_format", Kind::Choice(FORMATS), Given("auto"),
+        "The same for `topics.template_status`.");
     TOPICS_DELIVERY_STATUS = key("topics.delivery_status", Kind::Topic, Absent("off"),
         "Delivery reports, so that a provider's refusal for being outside the window is remembered.");
+    TOPICS_DELIVERY_STATUS_FORMAT = key("topics.delivery_status_format", Kind::Choice(FORMATS), Given("auto"),
+        "The same for `topics.delivery_status`.");
 
     WORKER_SHARDS = key("worker.shards", Kind::Count { min: 1, max: 64, unit: "threads" },
         Derived("the number of processor cores"),
@@ -273,8 +282,9 @@ table! {
         "How much further back than the longest window the inbound log is read again after Redis lost its data. \
          Raise it when webhooks reach Kafka late.");
 
-    CHANNELS_LENGTH = key("channels.NAME.length", duration(SECOND, MONTH), Derived("window.length"),
-        "How long this channel's windows stay open. A channel exists by being named; `whatsapp` always exists.");
+    CHANNELS_LENGTH = key("channels.NAME.length", duration(SECOND, MONTH), Derived("48h for wechat and tiktok, else window.length"),
+        "How long this channel's windows stay open. A channel exists by being named, `[channels.instagram]` is enough; \
+         `whatsapp` always exists.");
     CHANNELS_GUARD = key("channels.NAME.guard", duration(MILLISECOND, DAY), Derived("window.guard"),
         "This channel's guard.");
     CHANNELS_OPENS = key("channels.NAME.opens", Kind::Kinds, Derived("the built-in table of events"),

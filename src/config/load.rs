@@ -11,7 +11,7 @@ use super::{
     AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
     WorkerConfig,
 };
-use crate::core::policy::is_known;
+use crate::core::policy::length_of_channel;
 use crate::core::window::WindowRules;
 use std::collections::BTreeMap;
 
@@ -66,13 +66,16 @@ fn redis(reader: &mut Reader<'_>) -> RedisConfig {
 fn topics(reader: &mut Reader<'_>) -> TopicsConfig {
     TopicsConfig {
         inbound_message: reader.required(&keys::TOPICS_INBOUND_MESSAGE),
+        inbound_format: reader.required(&keys::TOPICS_INBOUND_FORMAT),
         outbound_intent: reader.required(&keys::TOPICS_OUTBOUND_INTENT),
         session_send: reader.required(&keys::TOPICS_SESSION_SEND),
         template_required: reader.required(&keys::TOPICS_TEMPLATE_REQUIRED),
         window_event: reader.required(&keys::TOPICS_WINDOW_EVENT),
         dead_letter: reader.required(&keys::TOPICS_DEAD_LETTER),
         template_status: reader.optional(keys::TOPICS_TEMPLATE_STATUS.name, &keys::TOPICS_TEMPLATE_STATUS),
+        template_status_format: reader.required(&keys::TOPICS_TEMPLATE_STATUS_FORMAT),
         delivery_status: reader.optional(keys::TOPICS_DELIVERY_STATUS.name, &keys::TOPICS_DELIVERY_STATUS),
+        delivery_status_format: reader.required(&keys::TOPICS_DELIVERY_STATUS_FORMAT),
     }
 }
 
@@ -120,11 +123,11 @@ fn channel(reader: &mut Reader<'_>, name: &str, inherited: WindowRules) -> Chann
         })
     };
     let rules = WindowRules {
-        length: span(keys::CHANNELS_LENGTH, inherited.length),
+        length: span(keys::CHANNELS_LENGTH, length_of_channel(name).unwrap_or(inherited.length)),
         guard: span(keys::CHANNELS_GUARD, inherited.guard),
     };
     let key = keys::CHANNELS_OPENS;
-    ChannelConfig { rules, opens: reader.kinds(&channel_key(key.name, name), &key, is_known) }
+    ChannelConfig { rules, opens: reader.kinds(&channel_key(key.name, name), &key) }
 }
 
 fn admin(reader: &mut Reader<'_>) -> AdminConfig {

@@ -90,3 +90,6 @@ pub(super) fn read(provider: Provider, text: &str, source: &Source<'_>, findings
 pub(super) fn read_form(text: &str, source: &Source<'_>, findings: &mut Findings) -> Result<(), Reject> {
     twilio::read_form(text, source, findings)
 }
+
+#[cfg(test)]
+mod tests;
