@@ -131,6 +131,8 @@ pub enum WindowCommand {
     Get(GetWindowArguments),
     /// List open windows
     List(ListWindowsArguments),
+    /// Erase a customer's windows
+    Delete(DeleteWindowsArguments),
 }
 
 /// Which window.
@@ -161,6 +163,25 @@ pub struct ListWindowsArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+}
+
+/// Whose windows.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct DeleteWindowsArguments {
+    /// The customer's address: for WhatsApp the wa_id or the BSUID. Who has both is erased under each
+    pub customer: String,
+
+    /// Only with this business
+    #[arg(long)]
+    pub business: Option<String>,
+
+    /// Only on this channel
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+
+    /// Show what would be erased, and erase nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -198,6 +219,15 @@ mod tests {
             let (business, channel) = (business.map(str::to_owned), channel.map(str::to_owned));
             Command::Window(WindowCommand::List(ListWindowsArguments { business, channel, limit }))
         };
+        let delete = |business: Option<&str>, dry_run| {
+            let (customer, business) = ("5511".to_owned(), business.map(str::to_owned));
+            Command::Window(WindowCommand::Delete(DeleteWindowsArguments {
+                customer,
+                business,
+                channel: None,
+                dry_run,
+            }))
+        };
         let demo = |duration, plain| Command::Demo(DemoArguments { duration, plain });
         let table = [
             ("run", Command::Run),
@@ -213,6 +243,8 @@ mod tests {
             ("window get 106 5511 --channel messenger", get("messenger")),
             ("window list", list(None, None, 100)),
             ("window list --business 106 --channel tiktok --limit 5", list(Some("106"), Some("tiktok"), 5)),
+            ("window delete 5511", delete(None, false)),
+            ("window delete 5511 --business 106 --dry-run", delete(Some("106"), true)),
             ("replay a.ndjson b --explain --format text", {
                 let files = ["a.ndjson", "b"].map(PathBuf::from).to_vec();
                 Command::Replay(ReplayArguments { files, explain: true, format: Some(ReplayFormat::Text) })

@@ -43,6 +43,9 @@ pub fn main(arguments: Arguments) -> ExitCode {
         }
         Command::Window(WindowCommand::Get(get)) => with_config(&arguments, |config| window::get(&config, get)),
         Command::Window(WindowCommand::List(list)) => with_config(&arguments, |config| window::list(&config, list)),
+        Command::Window(WindowCommand::Delete(delete)) => {
+            with_config(&arguments, |config| window::delete(&config, delete))
+        }
     };
     ExitCode::from(code)
 }

@@ -281,6 +281,10 @@ table! {
     WINDOW_REAPPLY_MARGIN = key("window.reapply_margin", duration(SECOND, MONTH), Given("1h"),
         "How much further back than the longest window the inbound log is read again after Redis lost its data. \
          Raise it when webhooks reach Kafka late.");
+    WINDOW_REFRESHED_EVENTS = key("window.refreshed_events", Kind::Switch, Given("false"),
+        "Whether `window-event` also tells of every act that moves the end of an open window, not only of windows that \
+         open. Analytics that want to see how long sessions really last need it; it is one more record an inbound \
+         message.");
 
     CHANNELS_LENGTH = key("channels.NAME.length", duration(SECOND, MONTH), Derived("48h for wechat and tiktok, else window.length"),
         "How long this channel's windows stay open. A channel exists by being named, `[channels.instagram]` is enough; \

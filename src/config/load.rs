@@ -100,7 +100,11 @@ fn worker(reader: &mut Reader<'_>) -> WorkerConfig {
 fn window(reader: &mut Reader<'_>) -> WindowConfig {
     let rules =
         WindowRules { length: reader.required(&keys::WINDOW_LENGTH), guard: reader.required(&keys::WINDOW_GUARD) };
-    WindowConfig { rules, reapply_margin: reader.required(&keys::WINDOW_REAPPLY_MARGIN) }
+    WindowConfig {
+        rules,
+        reapply_margin: reader.required(&keys::WINDOW_REAPPLY_MARGIN),
+        refreshed_events: reader.required(&keys::WINDOW_REFRESHED_EVENTS),
+    }
 }
 
 fn channels(reader: &mut Reader<'_>, window: &WindowConfig) -> BTreeMap<String, ChannelConfig> {

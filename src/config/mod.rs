@@ -179,6 +179,8 @@ pub struct WindowConfig {
     pub rules: WindowRules,
     /// How much further back than the longest window a lost Redis is filled from.
     pub reapply_margin: Span,
+    /// Whether acts that move the end of an open window are told too.
+    pub refreshed_events: bool,
 }
 
 /// One channel.

@@ -465,7 +465,8 @@ fn windows_are_looked_up_listed_and_deleted_one_by_one() {
     assert_eq!(bench.store.get_window(&key("5599")).unwrap(), None);
 
     let list = |bench: &mut Bench, channel: Option<&str>, business: Option<&str>| {
-        let filter = WindowFilter { channel: channel.map(str::to_owned), business: business.map(str::to_owned) };
+        let (channel, business) = (channel.map(str::to_owned), business.map(str::to_owned));
+        let filter = WindowFilter { channel, business, customer: None };
         let found = bench.store.scan_windows(&filter, 100);
         let mut keys: Vec<String> = found.map(|window| window.unwrap().key.to_string()).collect();
         keys.sort();

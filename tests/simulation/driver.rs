@@ -235,9 +235,8 @@ impl Simulation {
             world.redis.away_until = world.now + world.rng.between(5, 400);
         }
         if world.redis_clock_steps && world.rng.permille(5) {
-            let skew = world.rng.between(-3 * GUARD_MS, GUARD_MS - 100);
-            world.redis_was_set_back |= skew < world.redis_skew;
-            world.redis_skew = skew;
+            world.redis_skew = world.rng.between(-3 * GUARD_MS, GUARD_MS - 100);
+            world.pass_time(0);
         }
         if world.rng.permille(10) {
             world.truncate();

@@ -159,7 +159,7 @@ impl World {
         let Some(transaction) = self.downstream.remove(id) else { return };
         if commit {
             self.outputs.extend(transaction.outputs);
-            self.group.committed.extend(transaction.offsets);
+            self.commit_offsets(&transaction.offsets);
         }
     }
 
@@ -511,7 +511,7 @@ impl Log for FakeLog {
                 };
             }
             if world.at_least_once {
-                world.group.committed.extend(offsets.iter().map(|(at, offset)| (*at, *offset)));
+                world.commit_offsets(offsets);
             } else {
                 let id = self.transactional_id.clone();
                 world.downstream.entry(id.clone()).or_default().offsets.extend(offsets.clone());

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use sessiongate::core::advice::Advice;
 use sessiongate::core::ids::{BusinessId, Channel, CustomerId, Offset, Partition, Position, TopicId, WindowKey};
 use sessiongate::core::partitioner::murmur2_partition;
-use sessiongate::core::record::Stream;
+use sessiongate::core::record::{Stream, StreamPartition};
 use sessiongate::core::time::{Now, Span, Timestamp};
 use sessiongate::ports::{AdviceWrite, Clock};
 use std::cell::RefCell;
@@ -101,7 +101,8 @@ pub struct World {
     pub latest_redis_clock: i64,
     /// In half of the worlds the store's clock steps.
     pub redis_clock_steps: bool,
-    pub redis_was_set_back: bool,
+    /// Acts that had ended by some reading of the store's clock when their offset was first committed: nobody was told.
+    pub committed_late: BTreeSet<(TopicId, Position)>,
     pub inbound: TopicLog,
     pub intents: TopicLog,
     pub upstream: Vec<Upstream>,
@@ -139,7 +140,7 @@ impl World {
             redis_skew: 0,
             latest_redis_clock: 0,
             redis_clock_steps: rng.permille(500),
-            redis_was_set_back: false,
+            committed_late: BTreeSet::new(),
             inbound: topic("inbound-1".into(), partitions),
             intents: topic("intent-1".into(), partitions),
             upstream: Vec::new(),
@@ -163,6 +164,19 @@ impl World {
         let clock = self.redis_clock();
         self.latest_redis_clock = self.latest_redis_clock.max(clock.as_millis());
         self.redis.expire(clock);
+    }
+
+    /// These offsets are committed now, some for the first time.
+    pub fn commit_offsets(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) {
+        let clock = self.latest_redis_clock.max(self.redis_clock().as_millis());
+        for said in self.said.iter().filter(|said| said.topic == self.inbound.id && said.at + LENGTH_MS <= clock) {
+            let at = StreamPartition::inbound(said.position.partition);
+            let before = self.group.committed.get(&at).is_none_or(|committed| *committed <= said.position.offset);
+            if before && offsets.get(&at).is_some_and(|offset| said.position.offset < *offset) {
+                self.committed_late.insert((said.topic.clone(), said.position));
+            }
+        }
+        self.group.committed.extend(offsets.iter().map(|(at, offset)| (*at, *offset)));
     }
 
     fn place(&mut self, customer: &str) -> usize {
@@ -306,7 +320,7 @@ impl World {
         let old = self.now - 3 * LENGTH_MS;
         let committed = self.group.committed.clone();
         for (partition, log) in self.inbound.partitions.iter_mut().enumerate() {
-            let at = sessiongate::core::record::StreamPartition::inbound(Partition(partition as i32));
+            let at = StreamPartition::inbound(Partition(partition as i32));
             let read = committed.get(&at).map_or(0, |offset| offset.0);
             let keeps =
                 |entry: &Entry| matches!(entry, Entry::Record { timestamp, .. } if timestamp.as_millis() >= old);

@@ -39,6 +39,7 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("window.length", "12h"),
     ("window.guard", "2m"),
     ("window.reapply_margin", "3h"),
+    ("window.refreshed_events", "true"),
     ("channels.NAME.length", "36h"),
     ("channels.NAME.guard", "90s"),
     ("channels.NAME.opens", "reaction=false,edit=true"),
@@ -68,6 +69,7 @@ fn other_values_arrived(config: &Config) {
     assert_eq!(worker.dedup_records, 0);
     assert_eq!(window.rules, WindowRules { length: Span::from_hours(12), guard: Span::from_secs(120) });
     assert_eq!(window.reapply_margin, Span::from_hours(3));
+    assert!(window.refreshed_events);
     let opens = BTreeMap::from([("edit".to_owned(), true), ("reaction".to_owned(), false)]);
     let rules = WindowRules { length: Span::from_hours(36), guard: Span::from_secs(90) };
     assert_eq!(channels["wechat"], ChannelConfig { rules, opens });
@@ -93,6 +95,7 @@ fn without_a_word_everything_has_its_default() {
     assert_eq!(config.worker.dedup_records, 100_000);
     assert_eq!(config.window.rules, WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) });
     assert_eq!(config.window.reapply_margin, Span::from_hours(1));
+    assert!(!config.window.refreshed_events);
     assert_eq!(config.channels.keys().collect::<Vec<_>>(), ["whatsapp"]);
     assert_eq!((config.admin.listen.to_string().as_str(), config.admin.token), ("127.0.0.1:8080", None));
 }
@@ -166,6 +169,7 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         length = "12h"
         guard = "2m"
         reapply_margin = "3h"
+        refreshed_events = true
         [channels.wechat]
         length = "36h"
         guard = "90s"

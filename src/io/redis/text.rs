@@ -51,11 +51,11 @@ impl Keys {
         WindowKey::parse(std::str::from_utf8(key).ok()?.strip_prefix(&self.window_prefix)?)
     }
 
-    /// A glob for `SCAN` that finds every window of that channel and business (any, when absent). It may find
+    /// A glob for `SCAN` that finds every window of that channel, business and customer (any, when absent). It may find
     /// others too when a part is absent, since `*` also matches colons.
-    pub fn window_glob(&self, channel: Option<&str>, business: Option<&str>) -> String {
+    pub fn window_glob(&self, channel: Option<&str>, business: Option<&str>, customer: Option<&str>) -> String {
         let part = |part: Option<&str>| part.map_or_else(|| "*".to_owned(), escape_glob);
-        format!("{}{}:{}:*", escape_glob(&self.window_prefix), part(channel), part(business))
+        format!("{}{}:{}:{}", escape_glob(&self.window_prefix), part(channel), part(business), part(customer))
     }
 }
 
@@ -261,8 +261,8 @@ mod tests {
         let advice = keys.advice(&WindowKey::parse("whatsapp:106:5511").unwrap());
         assert_eq!(advice, "a*:advice:whatsapp:106:5511");
         assert_eq!(keys.frontier(Partition(3)), "a*:frontier:inbound-message:3");
-        assert_eq!(keys.window_glob(Some("wh?ts"), Some("[106]")), r"a\*:window:wh\?ts:\[106\]:*");
-        assert_eq!(keys.window_glob(None, Some("106")), r"a\*:window:*:106:*");
+        assert_eq!(keys.window_glob(Some("wh?ts"), Some("[106]"), None), r"a\*:window:wh\?ts:\[106\]:*");
+        assert_eq!(keys.window_glob(None, Some("106"), None), r"a\*:window:*:106:*");
     }
 
     fn times() -> impl Strategy<Value = Timestamp> {
