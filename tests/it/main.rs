@@ -17,5 +17,6 @@ mod stopping;
 mod support;
 mod too_large;
 mod verdicts;
+mod webhooks;
 mod windows;
 mod worker;
