@@ -100,18 +100,16 @@ impl Decoder {
         let text = content.text()?;
         let knows = |channel: &str| self.knows(channel);
         let source = Source { record, known_channel: &knows };
-        let is_form = content.is_form || webhook::looks_like_a_form(text);
-        if is_form && matches!(format, Format::Auto | Format::Twilio) {
+        if matches!(format, Format::Auto | Format::Twilio) && webhook::is_form(text, content.is_form) {
             return webhook::read_form(text, &source, findings);
         }
-        let is_foreign = format != Format::Canonical && webhook::begins_like_one(text);
-        if matches!(format, Format::Auto | Format::Canonical)
-            && !is_foreign
-            && self.read_canonical(text, topic, findings)?
-        {
+        if let Some(provider) = self.early(text, format)? {
+            return webhook::read(provider, text, &source, findings);
+        }
+        if matches!(format, Format::Auto | Format::Canonical) && self.read_canonical(text, topic, findings)? {
             return Ok(());
         }
-        if !is_foreign && let Some(data) = envelope::event_data(content)? {
+        if let Some(data) = envelope::event_data(content)? {
             return self.read(record, &data, (topic, format), findings);
         }
         let provider = match format {
@@ -128,6 +126,15 @@ impl Decoder {
                 Topic::DeliveryStatus => "business_id",
                 Topic::TemplateStatus => "account_id or business_id",
             })),
+        }
+    }
+
+    /// Meta's webhooks are the longest: one that begins like one is not looked through for anything else first.
+    fn early(&self, text: &str, format: Format) -> Result<Option<Provider>, Reject> {
+        match format {
+            Format::Auto if webhook::begins_like_metas(text) => webhook::recognise(text),
+            Format::Meta if webhook::begins_like_metas(text) => Ok(Some(Provider::Meta)),
+            _ => Ok(None),
         }
     }
 

@@ -19,5 +19,6 @@ mod support;
 mod templates;
 mod too_large;
 mod verdicts;
+mod webhooks;
 mod windows;
 mod worker;

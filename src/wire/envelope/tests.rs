@@ -16,6 +16,9 @@ const FORM: &str =
 const ENCODED: &str =
     "eyJpbnRlbnRfaWQiOiJpIiwiYnVzaW5lc3NfaWQiOiJiIiwiY3VzdG9tZXJfaWQiOiJjIiwibWVzc2FnZSI6eyAidHlwZSI6ICJ0ZXh0IiB9fQ==";
 
+/// A value, its headers, what comes of it, and what it is.
+type Row<'a, T> = (Vec<u8>, &'a [(&'a str, &'a str)], T, &'a str);
+
 const EVENT: &[(&str, &str)] = &[("content-type", "application/cloudevents+json; charset=utf-8")];
 const NONE: &[(&str, &str)] = &[];
 
@@ -66,7 +69,7 @@ fn an_inbound_record_is_found_in_every_envelope() {
     let data = format!(r#""data":{INBOUND}"#);
     let quoted = serde_json::to_string(INBOUND).unwrap();
     let form = format!(r#""datacontenttype":"application/x-www-form-urlencoded","data":"{FORM}""#);
-    let table: &[(Vec<u8>, &[(&str, &str)], &str, &str)] = &[
+    let table: &[Row<'_, &str>] = &[
         (INBOUND.into(), &[("content-type", plain)], "c", "a content type with its charset"),
         (INBOUND.into(), &[("Content-Type", "text/plain")], "c", "a content type that says little"),
         (INBOUND.into(), &[("content-type", "\u{fffd}")], "c", "a content type that says nothing"),
@@ -81,6 +84,9 @@ fn an_inbound_record_is_found_in_every_envelope() {
         (structured(&format!(r#""data":{quoted}"#)).into(), NONE, "c", "JSON within a string"),
         (structured(&form).into(), EVENT, "4915155501234", "a form in a structured event"),
         (FORM.into(), &[("content-type", "application/x-www-form-urlencoded")], "4915155501234", "a form"),
+        (INBOUND.into(), &[("content-type", "application/x-www-form-urlencoded")], "c", "JSON that is called a form"),
+        (INBOUND.replacen('{', r#"{"object":"x","#, 1).into(), NONE, "c", "canonical, with a first field like Meta's"),
+        (INBOUND.replacen('{', r#"{"entry":[],"#, 1).into(), NONE, "c", "canonical, with a list like Meta's"),
         (format!("{FORM}\n").into(), NONE, "4915155501234", "a form, by its shape"),
     ];
     for (value, headers, customer, what) in table {
@@ -93,7 +99,7 @@ fn an_envelope_that_is_not_understood_is_refused() {
     use ReasonCode::*;
     let data = format!(r#""data":{INBOUND}"#);
     let inner = format!(r#""datacontenttype":"application/cloudevents+json","data":{}"#, structured(&data));
-    let table: &[(Vec<u8>, &[(&str, &str)], ReasonCode, &str)] = &[
+    let table: &[Row<'_, ReasonCode>] = &[
         (INBOUND.into(), &[("ce_specversion", "2.0")], UnsupportedEncoding, "binary of another version"),
         (structured(&data).replace("1.0", "0.3").into(), NONE, UnsupportedEncoding, "structured of another version"),
         (structured(&data).replace("\"1.0\"", "1").into(), NONE, UnsupportedEncoding, "a version that is no text"),
@@ -125,7 +131,7 @@ fn an_envelope_that_is_not_understood_is_refused() {
 fn an_intent_is_found_in_every_envelope_and_its_content_passes_byte_for_byte() {
     let data = structured(&format!(r#""data":{INTENT}"#));
     let encoded = structured(&format!(r#""data_base64":"{ENCODED}""#));
-    let table: &[(Vec<u8>, &[(&str, &str)], bool, &str)] = &[
+    let table: &[Row<'_, bool>] = &[
         (INTENT.into(), &[("content-type", "application/json")], true, "plain"),
         (INTENT.into(), &[("ce_specversion", "1.0"), ("ce_id", "1")], true, "binary"),
         (framed(INTENT), NONE, true, "framed"),

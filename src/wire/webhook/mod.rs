@@ -31,12 +31,15 @@ pub(super) enum Provider {
     Twilio,
 }
 
-const SHAPE: [&str; 14] = [
+const SHAPE: [&str; 17] = [
+    "message_id",
+    "business_id",
     "entry",
     "statuses",
     "messages",
     "recipient_id",
     "errors",
+    "status",
     "payload",
     "service",
     "event",
@@ -52,8 +55,11 @@ const SHAPE: [&str; 14] = [
 pub(super) fn recognise(text: &str) -> Result<Option<Provider>, Reject> {
     let fields = Fields::read(text, &SHAPE)?;
     let has = |name| fields.raw(name).is_some();
-    let is_bare_status = has("recipient_id") && has("errors");
-    Ok(if fields.is_array("entry") || fields.is_array("statuses") || fields.is_array("messages") || is_bare_status {
+    let is_bare_status = has("recipient_id") && (has("status") || has("errors"));
+    Ok(if has("message_id") || has("business_id") {
+        // Ours, whatever else it carries.
+        None
+    } else if fields.is_array("entry") || fields.is_array("statuses") || fields.is_array("messages") || is_bare_status {
         Some(Provider::Meta)
     } else if (has("payload") && (has("service") || has("event"))) || (has("channelId") && has("direction")) {
         Some(Provider::Bird)
@@ -64,17 +70,16 @@ pub(super) fn recognise(text: &str) -> Result<Option<Provider>, Reject> {
     })
 }
 
-/// Whether the first name in an object is one that Meta's webhooks begin with: then there is no need to look for
-/// anything else first.
-pub(super) fn begins_like_one(text: &str) -> bool {
+/// Whether the first name in an object is one that Meta's webhooks begin with.
+pub(super) fn begins_like_metas(text: &str) -> bool {
     let inside = text.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
     inside.is_some_and(|inside| inside.starts_with("\"object\"") || inside.starts_with("\"entry\""))
 }
 
-/// Whether a text that is no JSON object is a form of Twilio's.
-pub(super) fn looks_like_a_form(text: &str) -> bool {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric();
-    text.as_bytes().first().copied().is_some_and(is_name) && text.contains("Sid=")
+/// Whether a text is a form of Twilio's: said to be one, or looking like one.
+pub(super) fn is_form(text: &str, is_said_to_be: bool) -> bool {
+    let begins_with_name = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    if is_said_to_be { !text.trim_ascii_start().starts_with('{') } else { begins_with_name && text.contains("Sid=") }
 }
 
 /// Reads a webhook of that provider.

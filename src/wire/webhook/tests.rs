@@ -186,7 +186,9 @@ fn what_is_not_known_is_passed_over_and_counted_under_few_names() {
 fn an_on_premises_webhook_needs_a_key_that_names_the_business() {
     let decoded = decode(r#"{"messages":[{"from":"1","id":"m","timestamp":"1","type":"text"}]}"#);
     let detail = "the record's key BUSINESS:CUSTOMER is required: an On-Premises webhook names no business";
-    assert_eq!(details(&decoded), [format!("missing_field {detail}")]);
+    assert_eq!(details(&decoded), [format!("missing_field messages[0]: {detail}")]);
+    let read = r#"{"id":"m","recipient_id":"1","timestamp":"1","status":"read"}"#;
+    assert_eq!(decode(read), DecodedInbound::default(), "unless nothing comes of it");
 }
 
 #[test]

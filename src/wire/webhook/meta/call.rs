@@ -36,5 +36,5 @@ pub(super) fn read<'a>(raw: &'a RawValue, change: &Change<'a>, findings: &mut Fi
     let (phone, user) = if is_own(&customer.0) { other } else { customer };
     let person = change.people.find(phone, user).ok_or_else(|| missing("from"))?;
     let occurred_at = loose::required_seconds(&fields, "timestamp")?;
-    Ok(Some(event(change, loose::required_id(&fields, "id")?, person, kind, occurred_at)))
+    event(change, loose::required_id(&fields, "id")?, person, kind, occurred_at)
 }

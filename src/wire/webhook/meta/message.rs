@@ -35,7 +35,7 @@ pub(super) fn read<'a>(raw: &'a RawValue, change: &Change<'a>, _: &mut Findings)
     let occurred_at = loose::required_seconds(&fields, "timestamp")?;
     let id = loose::required_id(&fields, "id")?;
     let kind = if change.is_standby && opens_by_default(&kind) { "standby" } else { &kind };
-    Ok(Some(event(change, id, person, kind, occurred_at)))
+    event(change, id, person, kind, occurred_at)
 }
 
 /// In a group it is the group whose window opens, and nobody else's.

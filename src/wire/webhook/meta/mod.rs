@@ -8,9 +8,9 @@ mod status;
 use super::super::fields::{Fields, checked_id, missing, without_colon};
 use super::super::findings::{Findings, unusable};
 use super::{Source, loose};
-use crate::core::ids::BusinessId;
+use crate::core::ids::{BusinessId, Channel, MessageId};
 use crate::core::inbound::InboundEvent;
-use crate::core::record::Reject;
+use crate::core::record::{ReasonCode, Reject};
 use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use crate::core::time::Timestamp;
 use compact_str::CompactString;
@@ -65,7 +65,8 @@ const WITHOUT_EFFECT: &[&str] = &[
 struct Change<'a> {
     /// Where it stands: `entry[0].changes[0].value`, or nothing.
     place: String,
-    business: BusinessId,
+    /// Which business it is for, or why nobody knows: that matters only to a part that comes to something.
+    business: Result<BusinessId, Reject>,
     /// The digits of the business's own number: what comes from there is an echo.
     own_number: String,
     people: People<'a>,
@@ -80,7 +81,7 @@ pub(super) fn read(text: &str, source: &Source<'_>, findings: &mut Findings) -> 
     let post = Fields::read(text, &POST)?;
     if !(source.known_channel)(CHANNEL) {
         let detail = "the channel whatsapp is not among the configured ones";
-        return Err(Reject::new(crate::core::record::ReasonCode::UnknownChannel, detail));
+        return Err(Reject::new(ReasonCode::UnknownChannel, detail));
     }
     let Some(entries) = post.raw("entry") else { return on_premises(text, &post, source, findings) };
     let object = loose::word(&post, "object");
@@ -154,7 +155,8 @@ fn conversation(place: &str, value: &RawValue, is_standby: bool, findings: &mut 
         Ok((_, None)) => {}
         Ok((fields, Some(Metadata { business, own_number }))) => {
             let people = People::read(fields.raw("contacts"));
-            parts(&fields, &Change { place: place.to_owned(), business, own_number, people, is_standby }, findings);
+            let change = Change { place: place.to_owned(), business: Ok(business), own_number, people, is_standby };
+            parts(&fields, &change, findings);
         }
         Err(reject) => findings.refuse_with(|| reject.at(place)),
     }
@@ -219,7 +221,7 @@ fn template(value: &RawValue, entry: &Fields<'_, 3>, source: &Source<'_>) -> Res
 fn on_premises(text: &str, post: &Fields<'_, 5>, source: &Source<'_>, findings: &mut Findings) -> Result<(), Reject> {
     let change = Change {
         place: String::new(),
-        business: business_of_key(source)?,
+        business: business_of_key(source),
         own_number: String::new(),
         people: People::read(post.raw("contacts")),
         is_standby: false,
@@ -236,25 +238,19 @@ fn business_of_key(source: &Source<'_>) -> Result<BusinessId, Reject> {
     let key = source.record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
     let business = key.and_then(|key| key.split_once(':')).map(|(business, _)| business);
     let detail = "the record's key BUSINESS:CUSTOMER is required: an On-Premises webhook names no business";
-    let business = business.ok_or_else(|| Reject::new(crate::core::record::ReasonCode::MissingField, detail))?;
+    let business = business.ok_or_else(|| Reject::new(ReasonCode::MissingField, detail))?;
     checked_id("the business in the key", Cow::Borrowed(business)).map(BusinessId::new)
 }
 
 /// What every event of a change has in common.
-fn event(
-    change: &Change<'_>,
-    id: Cow<'_, str>,
-    person: people::Person,
-    kind: &str,
-    occurred_at: Timestamp,
-) -> InboundEvent {
-    InboundEvent {
-        message_id: crate::core::ids::MessageId::new(id),
-        channel: crate::core::ids::Channel::new(CHANNEL),
-        business_id: change.business.clone(),
+fn event(change: &Change<'_>, id: Cow<'_, str>, person: people::Person, kind: &str, occurred_at: Timestamp) -> Read {
+    Ok(Some(InboundEvent {
+        message_id: MessageId::new(id),
+        channel: Channel::new(CHANNEL),
+        business_id: change.business.clone()?,
         customer_id: person.id,
         customer_aliases: person.aliases,
         kind: CompactString::new(kind),
         occurred_at,
-    }
+    }))
 }

@@ -41,7 +41,7 @@ fn call<'a>(status: &str, fields: &Status<'a>, change: &Change<'a>, findings: &m
     let ids = (loose::id(fields, "recipient_id")?, loose::id(fields, "recipient_user_id")?);
     let person = change.people.find(ids.0, ids.1).ok_or_else(|| missing("recipient_id"))?;
     let occurred_at = loose::required_seconds(fields, "timestamp")?;
-    Ok(Some(event(change, loose::required_id(fields, "id")?, person, kind, occurred_at)))
+    event(change, loose::required_id(fields, "id")?, person, kind, occurred_at)
 }
 
 /// The first of its errors that says that the window is closed.
@@ -68,7 +68,7 @@ fn failed<'a>(
     for customer_id in std::iter::once(person.id).chain(person.aliases) {
         findings.delivery(FailedDelivery {
             channel: Channel::new(CHANNEL),
-            business_id: change.business.clone(),
+            business_id: change.business.clone()?,
             customer_id,
             error_code,
             occurred_at,
