@@ -10,6 +10,7 @@ mod faults;
 mod group;
 mod kafka_log;
 mod outputs;
+mod readers;
 mod redis_store;
 mod setup;
 mod status;
