@@ -13,6 +13,7 @@ pub mod core;
 pub mod demo;
 pub mod io;
 pub mod ports;
+pub mod replay;
 pub mod shard;
 pub mod telemetry;
 pub mod wire;

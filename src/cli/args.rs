@@ -42,6 +42,8 @@ pub enum Command {
     /// The formats of all topics as JSON Schemas and an AsyncAPI document
     #[command(subcommand)]
     Schema(SchemaCommand),
+    /// Decide files of messages and intents, each intent at its own time, without Kafka or Redis
+    Replay(ReplayArguments),
     /// Print completions for a shell
     Completions {
         /// The shell.
@@ -75,6 +77,31 @@ pub struct StatusArguments {
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// Of the replay.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct ReplayArguments {
+    /// Files of one record a line, whole documents, or folders of them; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Say what happened, and of every verdict which event opened the window and how much of it was left
+    #[arg(long)]
+    pub explain: bool,
+
+    /// How to print it [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ReplayFormat>,
+}
+
+/// How a replay is printed.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplayFormat {
+    /// A line for a person.
+    Text,
+    /// One object a line; verdicts exactly as in their topics.
+    Json,
 }
 
 /// What to do with topics.
@@ -250,6 +277,10 @@ mod tests {
             ("schema list", Command::Schema(SchemaCommand::List)),
             ("schema show a", Command::Schema(SchemaCommand::Show(ShowSchemaArguments { name: "a".to_owned() }))),
             ("schema write", Command::Schema(SchemaCommand::Write(WriteSchemasArguments { folder: "schemas".into() }))),
+            ("replay a.ndjson b --explain --format text", {
+                let files = ["a.ndjson", "b"].map(PathBuf::from).to_vec();
+                Command::Replay(ReplayArguments { files, explain: true, format: Some(ReplayFormat::Text) })
+            }),
             ("completions zsh", Command::Completions { shell: Shell::Zsh }),
         ];
         for (line, command) in table {
@@ -273,6 +304,8 @@ mod tests {
             "sessiongate demo --duration 30",
             "sessiongate topics create --partitions 0",
             "sessiongate topics create --replication-factor 0",
+            "sessiongate replay",
+            "sessiongate replay a --format xml",
             "sessiongate window get 106",
             "sessiongate window list --limit 0",
             "sessiongate completions emacs",

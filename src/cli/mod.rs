@@ -3,6 +3,7 @@
 pub mod args;
 mod check;
 mod completions;
+mod replay;
 mod run;
 mod schema;
 mod status;
@@ -34,6 +35,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
     let code = match &arguments.command {
         Command::Completions { shell } => completions::print(*shell),
         Command::Demo(demo) => crate::demo::run(demo),
+        Command::Replay(replay) => with_config(&arguments, |config| replay::replay(&config, replay)),
         Command::Run => with_config(&arguments, |config| run::run(&config)),
         Command::Check(check) => check::check(&arguments, check),
         Command::Status(status) => with_config(&arguments, |config| status::status(&config, status)),

@@ -60,7 +60,7 @@ pub struct OutboundIntent {
 pub struct TemplateStatus {
     /// The account: for WhatsApp the business account, a webhook's `entry.id`.
     #[serde(default)]
-    pub account_id: Option<KeyPart>,
+    pub account_id: Option<Id>,
     /// The business's own address, where no account is known.
     #[serde(default)]
     pub business_id: Option<KeyPart>,

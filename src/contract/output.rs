@@ -226,6 +226,10 @@ pub struct DeadLetterHeaders {
     /// The consumer group that refused it.
     #[serde(rename = "sessiongate.error.group")]
     pub group: String,
+    /// Which part of the original it concerns, when the rest of it was used: `entry[0].changes[0].value.messages[17]`.
+    #[serde(rename = "sessiongate.error.index", default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub index: Option<String>,
     /// How many bytes the value had, when its end was cut.
     #[serde(rename = "sessiongate.error.truncated", default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Digits")]

@@ -38,6 +38,12 @@ pub struct Tally {
     pub refreshed: Count,
     /// Dead letters.
     pub dead_letters: Count,
+    /// Refusals by the provider that were passed on.
+    pub refusals: Count,
+    /// Changes of templates that were passed on.
+    pub template_changes: Count,
+    /// Refusals and changes of templates that there is no topic for.
+    pub feedback_dropped: Count,
     /// Transactions committed.
     pub commits: Count,
     /// Transactions given up.
@@ -54,6 +60,8 @@ pub struct Tally {
     pub timed_out: Count,
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     pub misplaced: Count,
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    pub unknown_kinds: Count,
     /// Times that the store had lost something.
     pub frontiers_lost: Count,
 }
@@ -72,6 +80,10 @@ impl Tally {
                     WindowChange::Refreshed => self.refreshed.add(1),
                 },
                 Emission::DeadLetter(_) => self.dead_letters.add(1),
+                Emission::Delivery(_) => self.refusals.add(1),
+                Emission::Template(_) => self.template_changes.add(1),
+                // What customers did is here already.
+                Emission::Inbound(_) => {}
             }
         }
     }
@@ -99,11 +111,13 @@ impl Tally {
         match notice {
             Notice::LateInbound => self.late.add(1),
             Notice::FutureInbound => self.future.add(1),
+            Notice::FeedbackDropped => self.feedback_dropped.add(1),
             Notice::TimedOut => self.timed_out.add(1),
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),
             Notice::Reapplying { .. } | Notice::Reapplied { .. } | Notice::RecordsDeleted { .. } => {}
-            Notice::NewerVersion | Notice::Aborted | Notice::UnknownKind => {}
+            Notice::UnknownKind { times, .. } => self.unknown_kinds.add(*times as usize),
+            Notice::NewerVersion | Notice::Aborted => {}
         }
     }
 }

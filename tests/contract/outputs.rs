@@ -6,11 +6,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use sessiongate::contract::output::{DeadLetterHeaders, EventHeaders, SessionSend, TemplateRequired, WindowEvent};
-use sessiongate::core::emission::{self, DeadLetter, DecidedIntent, Emission, WindowChange};
+use sessiongate::core::delivery::FailedDelivery;
+use sessiongate::core::emission::{self, DeadLetter, DecidedIntent, Emission, Part, WindowChange};
 use sessiongate::core::ids::{BusinessId, Channel, CustomerId, IntentId, MessageId, Offset, Partition, Position};
 use sessiongate::core::inbound::InboundEvent;
 use sessiongate::core::intent::Intent;
 use sessiongate::core::record::{Header, ReasonCode, Record, Reject, Stream};
+use sessiongate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::verdict::{Basis, TemplateReason, Verdict};
 use sessiongate::core::window::Window;
@@ -37,6 +39,8 @@ fn encode(emission: Emission) -> OutputRecord {
         dead_letter: "dead-letter".into(),
         inbound_message: "inbound-message".into(),
         outbound_intent: "outbound-intent".into(),
+        delivery_status: Some("delivery-status".into()),
+        template_status: Some("template-status".into()),
     };
     Encoder::new(topics, "gate", "/sessiongate/gate", 20_000).encode(&emission, now())
 }
@@ -157,6 +161,43 @@ fn a_window_event_is_what_its_schema_says() {
 }
 
 #[test]
+fn a_part_that_is_passed_on_is_what_its_topic_takes() {
+    let customer = |id: &str| CustomerId::new(id);
+    let (channel, business_id) = (Channel::new("whatsapp"), BusinessId::new("106"));
+    let event = InboundEvent {
+        message_id: MessageId::new("wamid.1"),
+        channel: channel.clone(),
+        business_id: business_id.clone(),
+        customer_id: customer("5511"),
+        customer_aliases: vec![customer("US.1349")],
+        kind: "text".into(),
+        occurred_at: now(),
+    };
+    let refusal = FailedDelivery {
+        channel,
+        business_id: business_id.clone(),
+        customer_id: customer("5511"),
+        error_code: 131_047,
+        occurred_at: now(),
+    };
+    let update = |owner| {
+        let id = TemplateId { owner, name: "hi".into(), language: "en_US".into() };
+        TemplateUpdate { id, status: TemplateStatus::new("PAUSED"), occurred_at: now() }
+    };
+    let owners = [TemplateOwner::Account("102".into()), TemplateOwner::Business(business_id)];
+    let emissions = [Emission::Inbound(part(event)), Emission::Delivery(part(refusal))].into_iter();
+    for emission in emissions.chain(owners.map(|owner| Emission::Template(part(update(owner))))) {
+        let output = encode(emission);
+        let value = value_of(&output);
+        assert_eq!(errors(&validator(named(&output.topic)), &value), Vec::<String>::new(), "{value}");
+    }
+}
+
+fn part<T>(part: T) -> Box<Part<T>> {
+    Box::new(Part { record: record(Stream::Inbound, true), index: 0, part })
+}
+
+#[test]
 fn the_headers_of_a_dead_letter_are_what_their_schema_says() {
     let huge = Bytes::from("k".repeat(30_000));
     for code in ReasonCode::ALL {
@@ -168,6 +209,7 @@ fn the_headers_of_a_dead_letter_are_what_their_schema_says() {
                 original.headers = vec![Header { name: "x-wide".to_owned(), value: Some(huge.clone()) }];
             }
             let reject = Reject::new(code, "why");
+            let reject = if cut { reject.at("entry[0]") } else { reject };
             let output = encode(Emission::DeadLetter(Box::new(DeadLetter { record: original, reject })));
             let headers = headers_of("dead-letter-headers", &output.headers);
             keeps::<DeadLetterHeaders>("dead-letter-headers", &headers);

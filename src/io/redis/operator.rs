@@ -103,7 +103,7 @@ impl RedisStore {
 
     /// Reads frontiers, in the order asked for.
     pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
-        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), windows: Vec::new() })?.frontiers)
+        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), ..ReadRequest::default() })?.frontiers)
     }
 
     /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window
@@ -122,11 +122,11 @@ impl RedisStore {
         }
     }
 
-    /// Removes a window; false when there was none. The log still holds the customer's act: applying it again
+    /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act: applying it again
     /// opens the window again.
     pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("DEL").arg(self.keys.window(key));
+        pipeline.cmd("DEL").arg(self.keys.window(key)).cmd("DEL").arg(self.keys.advice(key));
         let answers = self.link.ask(&pipeline)?;
         answers.first().map_or(Ok(false), |answer| super::yes_or_no(answer, "DEL"))
     }
