@@ -39,6 +39,9 @@ pub enum Command {
     /// The session windows in Redis
     #[command(subcommand)]
     Window(WindowCommand),
+    /// The formats of all topics as JSON Schemas and an AsyncAPI document
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     /// Decide files of messages and intents, each intent at its own time, without Kafka or Redis
     Replay(ReplayArguments),
     /// Print completions for a shell
@@ -184,6 +187,32 @@ pub struct DeleteWindowsArguments {
     pub dry_run: bool,
 }
 
+/// What to do with schemas.
+#[derive(Subcommand, Clone, PartialEq, Debug)]
+pub enum SchemaCommand {
+    /// Name them
+    List,
+    /// Print one
+    Show(ShowSchemaArguments),
+    /// Write them all as files
+    Write(WriteSchemasArguments),
+}
+
+/// Which schema.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct ShowSchemaArguments {
+    /// Its name, such as session-send or asyncapi
+    pub name: String,
+}
+
+/// Where to.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct WriteSchemasArguments {
+    /// The folder
+    #[arg(default_value = "schemas")]
+    pub folder: PathBuf,
+}
+
 fn positive_duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(duration) if duration.is_zero() => Err("give more than no time, such as 30s".to_owned()),
@@ -245,6 +274,9 @@ mod tests {
             ("window list --business 106 --channel tiktok --limit 5", list(Some("106"), Some("tiktok"), 5)),
             ("window delete 5511", delete(None, false)),
             ("window delete 5511 --business 106 --dry-run", delete(Some("106"), true)),
+            ("schema list", Command::Schema(SchemaCommand::List)),
+            ("schema show a", Command::Schema(SchemaCommand::Show(ShowSchemaArguments { name: "a".to_owned() }))),
+            ("schema write", Command::Schema(SchemaCommand::Write(WriteSchemasArguments { folder: "schemas".into() }))),
             ("replay a.ndjson b --explain --format text", {
                 let files = ["a.ndjson", "b"].map(PathBuf::from).to_vec();
                 Command::Replay(ReplayArguments { files, explain: true, format: Some(ReplayFormat::Text) })

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod replay;
 mod run;
+mod schema;
 mod status;
 mod topics;
 mod window;
@@ -38,6 +39,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Run => with_config(&arguments, |config| run::run(&config)),
         Command::Check(check) => check::check(&arguments, check),
         Command::Status(status) => with_config(&arguments, |config| status::status(&config, status)),
+        Command::Schema(command) => schema::schema(command),
         Command::Topics(TopicsCommand::Create(create)) => {
             with_config(&arguments, |config| topics::create(&config, create))
         }

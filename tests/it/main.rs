@@ -11,6 +11,7 @@ mod feedback;
 mod group;
 mod kafka_log;
 mod outputs;
+mod readers;
 mod redis_store;
 mod setup;
 mod status;

@@ -1,9 +1,11 @@
 //! What the tests on real services share.
 
+pub mod collect;
 pub mod command;
 pub mod forwarder;
 pub mod inspect;
 pub mod live;
+pub mod python;
 pub mod services;
 pub mod site;
 pub mod traffic;
