@@ -37,6 +37,16 @@ pub struct Plan {
     rates: Vec<u64>,
     /// `BENCH_ONLY`: `drain` or `latency`.
     only: Option<String>,
+    /// `BENCH_CONTENDER`: those with this text in their names.
+    contender: String,
+}
+
+impl Plan {
+    /// Those who are asked for, with nothing measured yet.
+    fn rows<T>(&self, contenders: &[Contender]) -> Vec<(Contender, Vec<T>)> {
+        let wanted = contenders.iter().filter(|contender| contender.to_string().contains(&self.contender));
+        wanted.map(|contender| (*contender, Vec::new())).collect()
+    }
 }
 
 fn text(name: &str) -> Option<String> {
@@ -55,6 +65,7 @@ fn plan() -> Plan {
         time: Duration::from_secs(number("BENCH_SECONDS", 10)),
         rates: rates.split(',').map(|rate| rate.parse().unwrap()).collect(),
         only: text("BENCH_ONLY"),
+        contender: text("BENCH_CONTENDER").unwrap_or_default(),
     }
 }
 
@@ -83,8 +94,7 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
         Contender::Worker("exactly-once"),
         Contender::Worker("at-least-once"),
     ];
-    let mut rows: Vec<(Contender, Vec<Drained>)> =
-        contenders.into_iter().map(|contender| (contender, Vec::new())).collect();
+    let mut rows = plan.rows::<Drained>(&contenders);
     for round in 0..plan.rounds {
         for (contender, drained) in &mut rows {
             let one = drain::run(services, &inputs, *contender, round);
@@ -103,8 +113,7 @@ fn latencies(plan: &Plan, services: &Services) -> Vec<(u64, Vec<(Contender, Row)
     // A broker that has just started is slow for a while: a round that does not count.
     latency::run(services, contenders[1], 2_000, Duration::from_secs(5));
     for rate in &plan.rates {
-        let mut rows: Vec<(Contender, Vec<Latencies>)> =
-            contenders.into_iter().map(|contender| (contender, Vec::new())).collect();
+        let mut rows = plan.rows::<Latencies>(&contenders);
         for _ in 0..plan.rounds {
             for (contender, measured) in &mut rows {
                 let one = latency::run(services, *contender, *rate, plan.time);

@@ -14,6 +14,7 @@ mod settings;
 mod sys;
 mod topology;
 mod transactions;
+mod turn;
 
 pub use log::KafkaLog;
 pub use settings::{
