@@ -4,6 +4,7 @@ use super::engine::notice::Notice;
 use super::engine::step::{Input, Step};
 use crate::core::emission::{Emission, WindowChange};
 use crate::core::verdict::Verdict;
+use crate::ports::Settled;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One counter.
@@ -93,8 +94,8 @@ impl Tally {
             Input::Polled(batch) => {
                 self.inbound.add(batch.inbound.len());
                 self.intents.add(batch.intents.len());
+                self.commits.add(usize::from(batch.settled == Some(Settled::Committed)));
             }
-            Input::Committed => self.commits.add(1),
             Input::Aborted => self.aborts.add(1),
             _ => {}
         }
