@@ -145,7 +145,7 @@ impl Worker {
                 let half = self.hands.store.world.borrow_mut().read_alone(&plan);
                 // Between both halves anything may happen: a flush, now and then.
                 let mut world = self.hands.store.world.borrow_mut();
-                if world.faults && world.rng.permille(20) {
+                if world.faults && world.rng.permille(100) {
                     world.redis.flush();
                 }
                 drop(world);
