@@ -58,6 +58,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         emit_refreshed: false,
         accept_missing_offsets: false,
         history_is_kept: true,
+        seen_windows: 4,
         batch_records: 100,
         lane_bytes: 20_000,
     }

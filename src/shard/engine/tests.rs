@@ -39,6 +39,7 @@ fn rules() -> Rules {
         emit_refreshed: false,
         accept_missing_offsets: false,
         history_is_kept: false,
+        seen_windows: 100,
         batch_records: 100,
         lane_bytes: 100_000,
     }
