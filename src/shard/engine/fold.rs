@@ -1,7 +1,7 @@
 //! Applying inbound records: what customers did becomes windows, held until the store has them.
 
 use super::Engine;
-use super::judge::Known;
+use super::known::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::InboundItem;

@@ -3,12 +3,12 @@
 use super::Engine;
 use super::cursor::{FrontierLook, InboundCursor};
 use super::fold::Incoming;
+use super::known::Known;
 use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
 use super::seen::SeenWindows;
 use super::step::{Plan, Reading};
 use super::transaction::Holding;
-use crate::core::advice::Advice;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
 use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
@@ -20,9 +20,6 @@ use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::verdict::{Basis, Finding, TemplateReason, Verdict, find};
 use crate::core::window::{Window, WindowRules};
-use crate::ports::{ReadRequest, Snapshot};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,41 +27,6 @@ use std::sync::Arc;
 const LOOK_AHEAD: usize = 8_000;
 /// Behind an intent that waits, only so many are read again: they cannot go before it.
 const LOOK_AHEAD_STALLED: usize = 16;
-
-/// The windows that a turn has read, and the advice on them.
-pub(super) struct Known<'a> {
-    windows: HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>,
-    advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
-}
-
-impl<'a> Known<'a> {
-    fn new(request: &'a ReadRequest, snapshot: &'a Snapshot) -> Known<'a> {
-        Known {
-            windows: request.windows.iter().zip(&snapshot.windows).collect(),
-            advice: request.advice.iter().zip(&snapshot.advice).collect(),
-        }
-    }
-
-    /// Every window that was found.
-    fn windows(&self) -> impl Iterator<Item = (&WindowKey, Window)> {
-        self.windows.iter().filter_map(|(key, stored)| Some((*key, *stored.known()?)))
-    }
-
-    /// The stored window, if there is one that we can read.
-    pub(super) fn window(&self, key: &WindowKey) -> Option<Window> {
-        self.windows.get(key).and_then(|stored| stored.known()).copied()
-    }
-
-    /// What the provider said of that window.
-    fn advice(&self, key: &WindowKey) -> Option<&Advice> {
-        self.advice.get(key).and_then(|stored| stored.known())
-    }
-
-    /// Whether the store's answer leaves no doubt: a window of ours, or none.
-    fn is_certain(&self, key: &WindowKey) -> bool {
-        matches!(self.windows.get(key), Some(Stored::Known(_) | Stored::Missing))
-    }
-}
 
 /// Everything that a verdict may rest on.
 struct Evidence<'a> {

@@ -7,6 +7,7 @@ mod cursor;
 mod flow;
 mod fold;
 mod judge;
+mod known;
 pub mod notice;
 mod pace;
 mod place;
