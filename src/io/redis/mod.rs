@@ -63,7 +63,9 @@ impl RedisStore {
         for write in &call.windows {
             command.arg(self.keys.window(&write.key));
         }
-        command.arg(call.from.0).arg(call.to.0).arg(call.topic_id.as_str());
+        let ends = call.windows.iter().map(|write| write.window.expires_at(write.length));
+        let first_end = ends.min().unwrap_or(Timestamp::MAX);
+        command.arg(call.from.0).arg(call.to.0).arg(call.topic_id.as_str()).arg(first_end.as_millis());
         for WindowWrite { key: _, window, length } in &call.windows {
             command
                 .arg(text::encode_window(window))
