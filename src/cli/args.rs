@@ -1,5 +1,7 @@
 //! What can be typed after `sessiongate`.
 
+use super::dead_letter::args::DeadLetterCommand;
+use super::explain::args::ExplainArguments;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -39,6 +41,11 @@ pub enum Command {
     /// The session windows in Redis
     #[command(subcommand)]
     Window(WindowCommand),
+    /// Say in words why a verdict or a dead letter is what it is
+    Explain(ExplainArguments),
+    /// What could not be used: look at it, and send it back after a fix
+    #[command(subcommand)]
+    DeadLetter(DeadLetterCommand),
     /// The formats of all topics as JSON Schemas and an AsyncAPI document
     #[command(subcommand)]
     Schema(SchemaCommand),
@@ -224,6 +231,8 @@ fn positive_duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::dead_letter::args::{Filter, Format, ListArguments, RedriveArguments, Since};
+    use crate::core::time::Span;
     use clap::CommandFactory;
 
     fn parse(line: &str) -> Result<Arguments, clap::Error> {
@@ -274,6 +283,25 @@ mod tests {
             ("window list --business 106 --channel tiktok --limit 5", list(Some("106"), Some("tiktok"), 5)),
             ("window delete 5511", delete(None, false)),
             ("window delete 5511 --business 106 --dry-run", delete(Some("106"), true)),
+            ("explain a", {
+                let file = PathBuf::from("a");
+                Command::Explain(ExplainArguments { file, topic: None, partition: None, offset: None })
+            }),
+            ("explain --topic t --partition 1 --offset 2", {
+                let (file, topic) = (PathBuf::from("-"), Some("t".to_owned()));
+                Command::Explain(ExplainArguments { file, topic, partition: Some(1), offset: Some(2) })
+            }),
+            ("dead-letter redrive --reason not_json --limit 5 --dry-run", {
+                let filter = Filter { reason: Some("not_json".to_owned()), topic: None };
+                let redrive = RedriveArguments { filter, limit: Some(5), dry_run: true };
+                Command::DeadLetter(DeadLetterCommand::Redrive(redrive))
+            }),
+            ("dead-letter list --since 2h --topic t --each --format json", {
+                let filter = Filter { reason: None, topic: Some("t".to_owned()) };
+                let since = Some(Since::Ago(Span::from_hours(2)));
+                let list = ListArguments { filter, since, each: true, limit: 100, format: Format::Json };
+                Command::DeadLetter(DeadLetterCommand::List(list))
+            }),
             ("schema list", Command::Schema(SchemaCommand::List)),
             ("schema show a", Command::Schema(SchemaCommand::Show(ShowSchemaArguments { name: "a".to_owned() }))),
             ("schema write", Command::Schema(SchemaCommand::Write(WriteSchemasArguments { folder: "schemas".into() }))),
@@ -305,6 +333,10 @@ mod tests {
             "sessiongate topics create --partitions 0",
             "sessiongate topics create --replication-factor 0",
             "sessiongate replay",
+            "sessiongate explain --topic t --offset 2",
+            "sessiongate explain a --topic t --partition 1 --offset 2",
+            "sessiongate dead-letter list --reason because",
+            "sessiongate dead-letter list --since yesterday",
             "sessiongate replay a --format xml",
             "sessiongate window get 106",
             "sessiongate window list --limit 0",

@@ -3,6 +3,8 @@
 pub mod args;
 mod check;
 mod completions;
+pub mod dead_letter;
+pub mod explain;
 mod replay;
 mod run;
 mod schema;
@@ -39,6 +41,11 @@ pub fn main(arguments: Arguments) -> ExitCode {
         Command::Run => with_config(&arguments, |config| run::run(&config)),
         Command::Check(check) => check::check(&arguments, check),
         Command::Status(status) => with_config(&arguments, |config| status::status(&config, status)),
+        Command::Explain(explain) => match explain.topic {
+            None => explain::explain_text(explain),
+            Some(_) => with_config(&arguments, |config| explain::explain_record(&config, explain)),
+        },
+        Command::DeadLetter(command) => with_config(&arguments, |config| dead_letter::dead_letter(&config, command)),
         Command::Schema(command) => schema::schema(command),
         Command::Topics(TopicsCommand::Create(create)) => {
             with_config(&arguments, |config| topics::create(&config, create))

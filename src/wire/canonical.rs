@@ -2,6 +2,7 @@
 
 use super::envelope::{self, Content};
 use super::fields::{Fields, invalid, missing};
+use super::letter;
 use crate::core::decoded::DecodedIntent;
 use crate::core::delivery::FailedDelivery;
 use crate::core::ids::{BusinessId, Channel, CustomerId, IntentId, MessageId};
@@ -58,7 +59,8 @@ fn intent_in(
     if !is_canonical && let Some(data) = envelope::event_data(content)? {
         return intent_in(record, &data, known_channel);
     }
-    Ok(DecodedIntent { hash: identity(&fields), intent: intent(record, content, &fields, known_channel) })
+    let hash = identity(&fields).map(|hash| redriven_identity(record, hash));
+    Ok(DecodedIntent { hash, intent: intent(record, content, &fields, known_channel) })
 }
 
 /// Reads what a customer did: one event; `None` when nothing in the object is an id of ours.
@@ -171,14 +173,28 @@ fn identity<const N: usize>(fields: &Fields<'_, N>) -> Option<IntentHash> {
     Some(intent_hash(&business, &intent))
 }
 
+/// An intent that was refused is noted, and would be its own duplicate when its dead letter is redriven. So what
+/// counts then is the dead letter that it comes from: redriven once more, it is a duplicate.
+fn redriven_identity(record: &Record, hash: IntentHash) -> IntentHash {
+    let Some(from) = letter::redriven_from(&record.headers) else { return hash };
+    let mut hasher = keyed_hasher();
+    hasher.write(&hash.0.to_le_bytes());
+    hasher.write(from);
+    IntentHash(hasher.finish128().as_u128())
+}
+
 /// What identifies the intent of that business.
 pub fn intent_hash(business_id: &str, intent_id: &str) -> IntentHash {
-    let mut hasher = SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_696e_7431);
+    let mut hasher = keyed_hasher();
     // The length in front keeps ("ab", "c") and ("a", "bc") apart.
     hasher.write(&(business_id.len() as u64).to_le_bytes());
     hasher.write(business_id.as_bytes());
     hasher.write(intent_id.as_bytes());
     IntentHash(hasher.finish128().as_u128())
+}
+
+fn keyed_hasher() -> SipHasher13 {
+    SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_696e_7431)
 }
 
 #[cfg(test)]

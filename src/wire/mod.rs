@@ -12,6 +12,7 @@ mod findings;
 mod forward;
 mod headers;
 mod json;
+pub mod letter;
 pub mod output;
 mod template;
 pub mod time;

@@ -190,6 +190,8 @@ fn a_part_that_is_passed_on_is_what_its_topic_takes() {
         let output = encode(emission);
         let value = value_of(&output);
         assert_eq!(errors(&validator(named(&output.topic)), &value), Vec::<String>::new(), "{value}");
+        let headers = headers_of("event-headers", &output.headers);
+        assert_eq!((&headers["traceparent"], &headers["tracestate"]), (&json!("00-1-2-01"), &json!("vendor=1")));
     }
 }
 

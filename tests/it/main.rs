@@ -5,6 +5,7 @@
 mod at_least_once;
 mod bad_input;
 mod commands;
+mod dead_letters;
 mod exactly_once;
 mod faults;
 mod feedback;
@@ -13,6 +14,7 @@ mod kafka_log;
 mod outputs;
 mod readers;
 mod redis_store;
+mod senders;
 mod setup;
 mod status;
 mod stopping;

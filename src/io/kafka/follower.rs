@@ -32,7 +32,10 @@ impl ClientContext for Events {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.reports.report(&error, reason);
+        // A client that is closed finds the ends of partitions that nobody asked for any more.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            self.reports.report(&error, reason);
+        }
     }
 }
 
@@ -263,4 +266,32 @@ impl WholeReader {
         }
         Ok(())
     }
+}
+
+/// The record at that place; none when there is none, or it was never committed.
+pub fn read_at(
+    settings: &KafkaSettings,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+    patience: Duration,
+) -> Result<Option<Record>, LogError> {
+    let unavailable = |text: String| LogError::Unavailable(text);
+    let client = client(settings, "look").map_err(|error| unavailable(error.to_string()))?;
+    let mut place = TopicPartitionList::new();
+    place
+        .add_partition_offset(topic, partition, ListOffset::Offset(offset))
+        .and_then(|()| client.assign(&place))
+        .map_err(|error| unavailable(error.to_string()))?;
+    let end = Instant::now() + patience;
+    while Instant::now() < end {
+        match hear(&client, Duration::from_millis(250)) {
+            // A place that is gone or unused leads to the next record that is there.
+            Ok(Heard::Record(_, record)) => return Ok(Some(*record).filter(|record| record.offset.0 == offset)),
+            Ok(Heard::End(_)) => return Ok(None),
+            Ok(Heard::Nothing) | Err(LogError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(unavailable(client.context().reports.explain(&format!("topic {topic}: no answer within {patience:?}"))))
 }

@@ -11,13 +11,14 @@ pub mod mock;
 mod output;
 pub mod positions;
 mod producer;
+pub mod redrive;
 mod settings;
 mod sys;
 mod topology;
 mod transactions;
 mod turn;
 
-pub use follower::{SharedReader, WholeReader};
+pub use follower::{SharedReader, WholeReader, read_at};
 pub use log::KafkaLog;
 pub use settings::{
     Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,

@@ -1,0 +1,254 @@
+//! Dead letters as an operator handles them: counted, explained, and sent back once what was wrong is put right.
+
+use crate::support::command::{Said, command};
+use crate::support::inspect::Writing;
+use crate::support::site::{DEAD, INBOUND, INTENTS, Seen, Site, TEMPLATE};
+use crate::support::traffic::{intent, key, now_ms};
+use crate::support::wait_until;
+use crate::support::worker::Worker;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+const WITHIN: Duration = Duration::from_secs(60);
+const PARTITIONS: i32 = 3;
+const CUSTOMERS: u64 = 8;
+
+/// An intent for a channel that is not configured, with headers of its own and a time in the past.
+fn lost(number: u64) -> (String, Writing) {
+    let customer = format!("55119{:08}", number % CUSTOMERS);
+    let text = intent(&format!("lost-{number}"), &customer).replacen('{', r#"{"channel":"messenger","#, 1);
+    let headers = [
+        ("x-own", format!("{number}")),
+        ("kafka_dlt-original-topic", "elsewhere".to_owned()),
+        ("x-own", "2".to_owned()),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
+    let timestamp_ms = Some(now_ms() - 60_000 - i64::try_from(number).unwrap());
+    let key = (!number.is_multiple_of(5)).then(|| key(&customer).into_bytes());
+    (text.clone(), Writing { key, value: Some(text.into()), headers, timestamp_ms })
+}
+
+/// A site whose worker has refused these intents, and some records that no fix can save.
+fn refused(name: &str, intents: u64) -> Site {
+    let site = Site::new(name, PARTITIONS);
+    for number in 0..intents {
+        site.write_exactly(INTENTS, &lost(number).1);
+    }
+    site.write(INTENTS, Some("a"), b"not JSON", &[]);
+    site.write(INBOUND, Some("a"), b"{}", &[]);
+    site.ask("twice", "5511900000001");
+    site.ask("twice", "5511900000001");
+    site.flush();
+    let worker = Worker::start(&site);
+    site.wait_for_worker(WITHIN);
+    assert!(worker.stop().success());
+    site
+}
+
+/// A configuration that has the channel.
+fn with_the_channel() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessiongate.toml");
+    std::fs::write(&file, "[channels.messenger]\n").unwrap();
+    (folder, file)
+}
+
+fn list(site: &Site, arguments: &[&str]) -> Vec<Value> {
+    let said = command(site, &[&["dead-letter", "list", "--format", "json"], arguments].concat(), &[]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    let lines = said.text.lines().filter(|line| *line != "there are more: --limit says how many are shown");
+    lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{}", said.text))).collect()
+}
+
+fn redrive(site: &Site, arguments: &[&str]) -> Said {
+    command(site, &[&["dead-letter", "redrive"], arguments].concat(), &[])
+}
+
+/// The records of the intents' topic that came later, by partition and in order.
+fn came_later(site: &Site, before: &BTreeMap<i32, i64>) -> BTreeMap<i32, Vec<Seen>> {
+    let mut later: BTreeMap<i32, Vec<Seen>> = BTreeMap::new();
+    for seen in site.read(INTENTS).into_iter().filter(|seen| seen.offset >= before[&seen.partition]) {
+        later.entry(seen.partition).or_default().push(seen);
+    }
+    later.values_mut().for_each(|records| records.sort_by_key(|seen| seen.offset));
+    later
+}
+
+#[test]
+fn dead_letters_are_counted_listed_and_explained() {
+    let site = refused("list-dead-letters", 5);
+    let groups: Vec<_> = list(&site, &[])
+        .into_iter()
+        .map(|group| (group["topic"].clone(), group["reason"].clone(), group["count"].clone()))
+        .collect();
+    let (inbound, intents) = (site.topic(INBOUND), site.topic(INTENTS));
+    let group = |topic: &str, reason: &str, count| (json!(topic), json!(reason), json!(count));
+    assert_eq!(
+        groups,
+        [
+            group(&inbound, "missing_field", 1),
+            group(&intents, "duplicate_intent", 1),
+            group(&intents, "not_json", 1),
+            group(&intents, "unknown_channel", 5),
+        ]
+    );
+    assert_eq!(list(&site, &["--topic", &inbound]).len(), 1);
+    assert_eq!(list(&site, &["--since", "1h"]).len(), 4);
+    assert_eq!(list(&site, &["--since", "30s"]).len(), 3, "the lost intents are older");
+    let table = command(&site, &["dead-letter", "list"], &[]);
+    table.assert_contains(&["REASON", "unknown_channel          5"]);
+
+    let each = list(&site, &["--each", "--reason", "unknown_channel"]);
+    assert_eq!((each.len(), list(&site, &["--each", "--limit", "2"]).len()), (5, 2));
+    let letter = &each[0];
+    let original = letter["original"].clone();
+    let (partition, offset) = (letter["partition"].to_string(), letter["offset"].to_string());
+    let place = ["--topic", &site.topic(DEAD), "--partition", &partition, "--offset", &offset];
+    let said = command(&site, &[&["explain"], &place[..]].concat(), &[]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    said.assert_contains(&[
+        &format!("at offset {} of partition {} of topic {intents}", original["offset"], original["partition"]),
+        "refused as unknown_channel: channel is not among the configured ones",
+        "dead-letter redrive --reason unknown_channel",
+    ]);
+    let nowhere = ["--topic", &site.topic(DEAD), "--partition", "0", "--offset", "1000000"];
+    let said = command(&site, &[&["explain"], &nowhere[..]].concat(), &[]);
+    assert_eq!(
+        (said.code, said.text.contains("there is no record at offset 1000000")),
+        (Some(1), true),
+        "{}",
+        said.text
+    );
+}
+
+#[test]
+fn a_verdict_is_explained_where_it_lies() {
+    let site = Site::new("explain-verdict", 1);
+    site.ask("closed", "5511900000001");
+    site.flush();
+    let worker = Worker::start(&site);
+    site.wait_for_worker(WITHIN);
+    assert!(worker.stop().success());
+    let offset = site.read(TEMPLATE)[0].offset.to_string();
+    let topic = site.topic(TEMPLATE);
+    let said = command(&site, &["explain", "--topic", &topic, "--partition", "0", "--offset", &offset], &[]);
+    said.assert_contains(&["Intent closed for customer 5511900000001", "No window of this customer was known"]);
+}
+
+#[test]
+fn originals_go_back_as_they_were_to_their_partitions_and_get_their_verdicts() {
+    const LOST: u64 = 40;
+    let site = refused("redrive", LOST);
+    let before = site.ends(INTENTS);
+    let originals = site.read(INTENTS);
+
+    let said = redrive(&site, &["--dry-run", "--reason", "unknown_channel"]);
+    assert_eq!((said.code, site.ends(INTENTS)), (Some(0), before.clone()), "{}", said.text);
+    said.assert_contains(&["40 refused as unknown_channel would go back"]);
+    let said = redrive(&site, &["--reason", "unknown_channel", "--limit", "15"]);
+    said.assert_contains(&["15 refused as unknown_channel went back", "there are more"]);
+    let said = redrive(&site, &["--reason", "unknown_channel"]);
+    said.assert_contains(&["25 refused as unknown_channel went back", "15 had gone back before"]);
+    let said = redrive(&site, &["--reason", "unknown_channel"]);
+    said.assert_contains(&["nothing to send back", "40 had gone back before"]);
+
+    let (mut count, later) = (0, came_later(&site, &before));
+    for (partition, records) in &later {
+        for seen in records {
+            let id = seen.json()["intent_id"].clone();
+            let original =
+                originals.iter().find(|original| original.value == seen.value).unwrap_or_else(|| panic!("{id}"));
+            assert_eq!(original.partition, *partition, "{id}");
+            assert_eq!((&seen.key, seen.timestamp_ms), (&original.key, original.timestamp_ms), "{id}");
+            let (own, marks) = seen.headers.split_at(original.headers.len());
+            assert_eq!(own, original.headers, "{id}");
+            let names: Vec<_> = marks.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(names, ["sessiongate.redriven", "sessiongate.redriven.from"], "{id}");
+            assert_eq!(seen.header("sessiongate.redriven").as_deref(), Some("1"));
+            let from = seen.header("sessiongate.redriven.from").unwrap();
+            assert!(from.starts_with(&format!("{}/", site.topic(DEAD))), "{from}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, LOST);
+
+    let (_folder, file) = with_the_channel();
+    let worker = Worker::with(&site, &[("CONFIG", file.to_str().unwrap())]);
+    // The markers of transactions lie behind the last record, and nobody commits beyond them.
+    let decided = || {
+        let seen = site.read(TEMPLATE);
+        let ids = seen.iter().map(|seen| seen.json()["intent_id"].to_string());
+        ids.filter(|id| id.contains("lost")).collect::<Vec<_>>()
+    };
+    wait_until("every intent to have its verdict", || decided().len() as u64 >= LOST);
+    let mut ids = decided();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len() as u64, LOST, "none of them is a duplicate of the one that was refused");
+    assert!(worker.stop().success());
+}
+
+#[test]
+fn originals_of_one_run_keep_the_order_of_their_partition() {
+    let site = refused("redrive-order", 60);
+    let before = site.ends(INTENTS);
+    let originals = site.read(INTENTS);
+    redrive(&site, &[])
+        .assert_contains(&["60 refused as unknown_channel went back", "1 were refused as expired or dup"]);
+    for (partition, records) in came_later(&site, &before) {
+        let place = |seen: &Seen| {
+            let original =
+                originals.iter().find(|original| original.value == seen.value && original.partition == partition);
+            original.map(|original| original.offset).unwrap()
+        };
+        let places: Vec<i64> = records.iter().map(place).collect();
+        assert!(places.is_sorted(), "partition {partition}: {places:?}");
+    }
+}
+
+#[test]
+fn an_original_that_fails_again_has_another_dead_letter_and_can_go_back_again() {
+    let site = refused("redrive-again", 3);
+    for count in 1..=2 {
+        redrive(&site, &["--reason", "unknown_channel"]).assert_contains(&["3 refused as unknown_channel went back"]);
+        let worker = Worker::start(&site);
+        let reasons = || {
+            let mut letters = site.read(DEAD);
+            letters.retain(|seen| seen.header("sessiongate.redriven") == Some(count.to_string()));
+            letters.iter().map(|seen| seen.header("sessiongate.error.reason").unwrap()).collect::<Vec<_>>()
+        };
+        wait_until("each to be refused again", || reasons().len() >= 3);
+        let reasons = reasons();
+        assert!(worker.stop().success());
+        assert_eq!(reasons, ["unknown_channel"; 3], "redriven {count} times");
+    }
+}
+
+#[test]
+fn a_dead_letter_that_was_cut_is_refused_and_told() {
+    let site = Site::with_settings("redrive-cut", 1, &[(DEAD, "max.message.bytes", "20000")]);
+    let mut state = 7_u32;
+    let noise = std::iter::repeat_with(|| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + (state >> 28) as u8)
+    });
+    let noise: String = noise.take(200_000).collect();
+    site.write(INTENTS, Some("a"), noise.as_bytes(), &[]);
+    site.write(INTENTS, Some("a"), b"short", &[]);
+    site.flush();
+    let worker = Worker::start(&site);
+    site.wait_for_worker(WITHIN);
+    assert!(worker.stop().success());
+    let said = redrive(&site, &[]);
+    assert_eq!(said.code, Some(1), "{}", said.text);
+    said.assert_contains(&[
+        "cannot be redriven: the end of its value did not fit",
+        &format!("send the original of {}, partition 0, offset 0 again", site.topic(INTENTS)),
+        "1 refused as not_json went back",
+        "1 are cut",
+    ]);
+    assert_eq!(redrive(&site, &[]).code, Some(0), "what was told once is not told again");
+}
