@@ -11,6 +11,7 @@ mod group;
 mod kafka_log;
 mod outputs;
 mod redis_store;
+mod security;
 mod setup;
 mod status;
 mod stopping;

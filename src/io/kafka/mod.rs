@@ -6,16 +6,20 @@ mod context;
 mod cursors;
 mod locate;
 mod log;
+mod login;
 pub mod mock;
+mod oauth;
 mod output;
 pub mod positions;
 mod producer;
+mod reach;
 mod settings;
 mod sys;
 mod topology;
 mod transactions;
 
 pub use log::KafkaLog;
+pub use reach::Unanswered;
 pub use settings::{
     Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,
     Topics,

@@ -1,10 +1,14 @@
 //! Windows and frontiers in Redis: one round trip for a read, one for any number of merges.
 
+mod access;
 mod errors;
 mod link;
 mod operator;
+mod sentinel;
+mod server;
 pub mod text;
 
+pub use access::{Access, Login, Node, SentinelAccess, Tls};
 pub use link::Patience;
 pub use operator::{Health, StoredWindow, WindowFilter, WindowScan};
 
@@ -15,6 +19,7 @@ use crate::ports::{
 };
 use link::{Link, ScriptFile};
 use redis::{Cmd, Pipeline, Value};
+use server::Server;
 use text::Keys;
 
 /// A merge blocks Redis for about a microsecond a window; callers cut longer ranges.
@@ -25,6 +30,8 @@ pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
 pub struct RedisOptions {
     /// `redis://` or `rediss://`, with user and password if needed.
     pub url: String,
+    /// What the URL does not say.
+    pub access: Access,
     /// Stands before all keys; may be empty.
     pub key_prefix: String,
     /// The name of the topic that the frontiers are of.
@@ -47,7 +54,7 @@ impl RedisStore {
     /// Connects to nothing yet. Refused when the URL is not usable.
     pub fn new(options: &RedisOptions) -> Result<RedisStore, StoreError> {
         Ok(RedisStore {
-            link: Link::new(&options.url, options.patience)?,
+            link: Link::new(Server::new(&options.url, &options.access)?, options.patience),
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
             merge: ScriptFile::new(include_str!("merge.lua")),
             start: ScriptFile::new(include_str!("start.lua")),

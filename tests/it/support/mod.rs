@@ -1,7 +1,9 @@
 //! What the tests on real services share.
 
+pub mod certificates;
 pub mod command;
 pub mod forwarder;
+pub mod grants;
 pub mod inspect;
 pub mod live;
 pub mod services;

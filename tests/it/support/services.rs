@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const SCRIPT: &str = include_str!("../../../scripts/services.sh");
 
 /// A port below those that the kernel gives to outgoing connections: nobody takes it while its service is down.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let random = RandomState::new();
     let ports = (0_u64..1_000).map(|attempt| 10_000 + (random.hash_one(attempt) % 20_000) as u16);
     let free = ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
@@ -43,13 +43,23 @@ pub struct OwnKafka {
 
 impl OwnKafka {
     pub fn start() -> OwnKafka {
+        OwnKafka::start_with(|_, _| String::new(), &[])
+    }
+
+    /// With further properties, made of its port and its controller's, and options of the command that formats it.
+    pub fn start_with(properties: impl Fn(u16, u16) -> String, format_options: &[&str]) -> OwnKafka {
         let folder = tempfile::Builder::new().prefix("sessiongate-kafka.").tempdir().unwrap();
         let (port, controller_port) = (free_port(), free_port());
-        let properties = kafka_properties(&folder.path().to_string_lossy(), port, controller_port);
+        let usual = kafka_properties(&folder.path().to_string_lossy(), port, controller_port);
+        // Of a property that is there twice, the later counts.
+        let properties = format!("{usual}\n{}", properties(port, controller_port));
         let file = folder.path().join("server.properties");
         fs::write(&file, properties).unwrap();
         let mut format = java(&folder);
-        format.args(["kafka.tools.StorageTool", "format", "-t", "c2Vzc2lvbmdhdGUtLS0tLQ", "-c"]).arg(&file);
+        format
+            .args(["kafka.tools.StorageTool", "format", "-t", "c2Vzc2lvbmdhdGUtLS0tLQ", "-c"])
+            .arg(&file)
+            .args(format_options);
         assert!(format.stdout(Stdio::null()).status().unwrap().success(), "Kafka's folder could not be formatted");
         let child = OwnKafka::spawn(&folder);
         let kafka = OwnKafka { brokers: format!("127.0.0.1:{port}"), folder, child };
