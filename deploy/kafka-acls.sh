@@ -6,6 +6,8 @@
 # Arguments go to kafka-acls.sh (KAFKA_ACLS names another command). GROUP and TRANSACTIONAL_ID are kafka.group_id and
 # kafka.transactional_id, the others the topics.
 #
+# TEMPLATE_STATUS and DELIVERY_STATUS are to be named when they are read.
+#
 #   Read, Write         carry Describe with them
 #   DescribeConfigs     only for `check` and the start: retention and sizes stay unchecked without it
 set -eu
@@ -21,6 +23,11 @@ grant() {
 }
 
 grant --operation Read --operation DescribeConfigs --topic "$INBOUND_MESSAGE" --topic "$OUTBOUND_INTENT" "$@"
+for topic in ${TEMPLATE_STATUS:-} ${DELIVERY_STATUS:-}; do
+  # What is learnt of a template is written again under the template's own key; and the group is one beside the shards'.
+  grant --operation Read --operation Write --operation DescribeConfigs --topic "$topic" "$@"
+  grant --operation Read --resource-pattern-type prefixed --group "$GROUP-" "$@"
+done
 grant --operation Write --operation DescribeConfigs --topic "$SESSION_SEND" --topic "$TEMPLATE_REQUIRED" \
   --topic "$WINDOW_EVENT" --topic "$DEAD_LETTER" "$@"
 grant --operation Read --group "$GROUP" "$@"

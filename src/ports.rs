@@ -2,6 +2,7 @@
 //!
 //! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
 
+use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
 use crate::core::ids::{Offset, Partition, WindowKey};
 use crate::core::record::{Record, StreamPartition};
@@ -24,6 +25,8 @@ pub struct ReadRequest {
     pub frontiers: Vec<Partition>,
     /// Windows under these keys.
     pub windows: Vec<WindowKey>,
+    /// Advice on the windows under these keys.
+    pub advice: Vec<WindowKey>,
 }
 
 /// What was read at one instant, in the order of the request.
@@ -33,6 +36,8 @@ pub struct Snapshot {
     pub frontiers: Vec<Stored<Frontier>>,
     /// The windows.
     pub windows: Vec<Stored<Window>>,
+    /// The advice.
+    pub advice: Vec<Stored<Advice>>,
     /// The store's own clock, read in the same round trip: keys expire by it.
     pub clock: Timestamp,
 }
@@ -44,6 +49,17 @@ pub struct WindowWrite {
     pub key: WindowKey,
     /// What it should be at least.
     pub window: Window,
+    /// The length of its channel's windows.
+    pub length: Span,
+}
+
+/// Advice to be remembered until it can say nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdviceWrite {
+    /// The window that it speaks of.
+    pub key: WindowKey,
+    /// The advice; a stored one that is later stays.
+    pub advice: Advice,
     /// The length of its channel's windows.
     pub length: Span,
 }
@@ -93,6 +109,9 @@ pub trait WindowStore {
 
     /// Sets frontiers where the stored value is still the one seen; false where it is not.
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError>;
+
+    /// Remembers advice, the latest of each window. It may be lost: nothing rests on it.
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError>;
 }
 
 /// Why a store did not answer.
@@ -164,6 +183,8 @@ pub struct PollRequest {
 /// What a poll brought. Records of one partition are in offset order, inbound before intents.
 #[derive(Clone, Debug, Default)]
 pub struct Polled {
+    /// How a commit that was begun has ended.
+    pub settled: Option<Settled>,
     /// A change of the assignment. It is answered (`assign`, `release`) before the next poll.
     pub assignment: Option<Assignment>,
     /// Records.
@@ -225,6 +246,26 @@ pub enum CommitOutcome {
     Aborted(String),
 }
 
+/// What is known of a commit that was begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// Outputs and offsets are visible together.
+    Committed,
+    /// Nothing of it is visible, and nothing ever will be. What was written since is to be given up too.
+    Aborted(String),
+    /// No answer in time: `begin_commit` asks again.
+    Unconfirmed(String),
+}
+
+impl From<CommitOutcome> for Settled {
+    fn from(outcome: CommitOutcome) -> Settled {
+        match outcome {
+            CommitOutcome::Committed => Settled::Committed,
+            CommitOutcome::Aborted(reason) => Settled::Aborted(reason),
+        }
+    }
+}
+
 /// A record to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutputRecord {
@@ -270,10 +311,11 @@ pub trait Log {
     /// Writes into the open transaction, which is begun when there is none.
     fn produce(&mut self, outputs: Vec<OutputRecord>) -> Result<(), LogError>;
 
-    /// Adds the offsets to the open transaction (begun when there is none) and commits it.
-    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError>;
+    /// Adds the offsets to the open transaction (begun when there is none) and begins to commit it; a later poll tells
+    /// how that ended, and until then there is no other commit. What is written meanwhile goes into the next transaction.
+    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError>;
 
-    /// Gives the open transaction up, if there is one.
+    /// Gives everything up that is not committed. What is being committed ends in one way or the other first.
     fn abort(&mut self) -> Result<(), LogError>;
 }
 
@@ -302,5 +344,9 @@ impl<S: WindowStore + ?Sized> WindowStore for Box<S> {
 
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
         (**self).start_frontiers(starts)
+    }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        (**self).advise(writes)
     }
 }

@@ -5,6 +5,7 @@ mod routes;
 pub mod status;
 
 use crate::config::AdminConfig;
+use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
 use std::io;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ pub struct Admin {
 struct Site {
     group_id: String,
     worker: OnceLock<Worker>,
+    aside: OnceLock<AsideBoard>,
 }
 
 struct Worker {
@@ -33,7 +35,7 @@ struct Worker {
 impl Admin {
     /// Listens, on the runtime that this is called on. A worker whose address is taken works without.
     pub async fn start(config: &AdminConfig, group_id: &str) -> Admin {
-        let site = Arc::new(Site { group_id: group_id.to_owned(), worker: OnceLock::new() });
+        let site = Arc::new(Site { group_id: group_id.to_owned(), worker: OnceLock::new(), aside: OnceLock::new() });
         let task = match listen(config.listen).await {
             Ok((listener, address)) => {
                 info!(%address, "the HTTP side listens");
@@ -54,6 +56,11 @@ impl Admin {
             }
         };
         Admin { site, task }
+    }
+
+    /// From now on the threads beside the shards are shown.
+    pub fn show_aside(&self, board: AsideBoard) {
+        let _ = self.site.aside.set(board);
     }
 
     /// From now on the worker's shards are shown.

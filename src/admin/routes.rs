@@ -30,7 +30,8 @@ pub(super) fn routes(site: Arc<Site>, token: Option<Secret>) -> Router {
 async fn status(State(site): State<Arc<Site>>) -> Json<WorkerStatus> {
     let worker = site.worker.get();
     let boards = worker.map_or(&[][..], |Worker { boards, .. }| boards);
-    Json(WorkerStatus::new(&site.group_id, worker.map(|worker| worker.instance.as_str()), boards))
+    let status = WorkerStatus::new(&site.group_id, worker.map(|worker| worker.instance.as_str()), boards);
+    Json(status.with_aside(site.aside.get()))
 }
 
 async fn not_found() -> Response {
@@ -71,7 +72,7 @@ mod tests {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             let base = format!("http://{}", listener.local_addr().unwrap());
-            let site = Arc::new(Site { group_id: "worker".into(), worker: OnceLock::new() });
+            let site = Arc::new(Site { group_id: "worker".into(), worker: OnceLock::new(), aside: OnceLock::new() });
             let server = tokio::spawn(axum::serve(listener, routes(site, token.map(Secret::new))).into_future());
             tokio::task::spawn_blocking(move || client(&base)).await.unwrap();
             server.abort();

@@ -5,7 +5,7 @@ use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, 
 use crate::core::emission::Emission;
 use crate::core::record::Stream;
 use crate::core::time::Span;
-use crate::ports::{Clock, CommitOutcome, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
+use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
 use std::time::Duration;
 
 /// What the engine's steps are performed with.
@@ -68,10 +68,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
             Step::Read(plan) => self.read(plan),
             Step::Produce(emissions) => self.produce(emissions),
-            Step::Commit(offsets) => self.log.commit(offsets).map_err(Fault::from).map(|outcome| match outcome {
-                CommitOutcome::Committed => Input::Committed,
-                CommitOutcome::Aborted(_) => Input::Aborted,
-            }),
+            Step::Commit(offsets) => self.log.begin_commit(offsets).map(|()| Input::CommitBegun).map_err(Fault::from),
             Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
             Step::Abort => self.log.abort().map(|()| Input::Aborted).map_err(Fault::from),
             Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
@@ -92,8 +89,8 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let Take { wait_ms, max_inbound, max_intents } = take;
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
         let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
-        let Polled { assignment, records, ends, out_of_range, topology } = polled;
-        let mut batch = Batch { assignment, ends, out_of_range, topology, ..Batch::default() };
+        let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
+        let mut batch = Batch { settled, assignment, ends, out_of_range, topology, ..Batch::default() };
         for fetched in records {
             let (epoch, record) = (fetched.epoch, fetched.record);
             match record.stream {
@@ -114,14 +111,14 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     fn locate(&mut self, locate: &Locate) -> Result<Input, Fault> {
         let inbound = locate.partitions.iter().filter(|partition| partition.stream == Stream::Inbound);
         let frontiers: Vec<_> = inbound.map(|partition| partition.partition).collect();
-        let snapshot = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?;
+        let snapshot = self.store.read(&ReadRequest { frontiers, ..ReadRequest::default() })?;
         // Should our clock run ahead of the store's, then its time says what is still open there.
         let ahead = (self.clock.now().wall - snapshot.clock).max(Span::ZERO);
         let mut location = self.log.locate(&locate.partitions, locate.since - ahead)?;
         let mut others = Vec::new();
         if !location.group_has_offsets {
             let frontiers = location.topology.all().collect();
-            others = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?.frontiers;
+            others = self.store.read(&ReadRequest { frontiers, ..ReadRequest::default() })?.frontiers;
             if others.iter().any(|frontier| frontier.known().is_some()) {
                 // Another shard may have begun between both looks. It commits offsets before it starts frontiers, so
                 // that a look from now on shows them.

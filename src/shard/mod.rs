@@ -1,8 +1,10 @@
 //! One shard: a thread with its own consumer, transactional producer and store connection.
 
+pub mod aside;
 pub mod codec;
 pub mod engine;
 pub mod hands;
 pub mod runner;
 pub mod tally;
 mod teller;
+pub mod templates;

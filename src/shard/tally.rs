@@ -4,6 +4,7 @@ use super::engine::notice::Notice;
 use super::engine::step::{Input, Step};
 use crate::core::emission::{Emission, WindowChange};
 use crate::core::verdict::Verdict;
+use crate::ports::Settled;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One counter.
@@ -38,6 +39,12 @@ pub struct Tally {
     pub refreshed: Count,
     /// Dead letters.
     pub dead_letters: Count,
+    /// Refusals by the provider that were passed on.
+    pub refusals: Count,
+    /// Changes of templates that were passed on.
+    pub template_changes: Count,
+    /// Refusals and changes of templates that there is no topic for.
+    pub feedback_dropped: Count,
     /// Transactions committed.
     pub commits: Count,
     /// Transactions given up.
@@ -54,6 +61,8 @@ pub struct Tally {
     pub timed_out: Count,
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     pub misplaced: Count,
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    pub unknown_kinds: Count,
     /// Times that the store had lost something.
     pub frontiers_lost: Count,
 }
@@ -72,6 +81,10 @@ impl Tally {
                     WindowChange::Refreshed => self.refreshed.add(1),
                 },
                 Emission::DeadLetter(_) => self.dead_letters.add(1),
+                Emission::Delivery(_) => self.refusals.add(1),
+                Emission::Template(_) => self.template_changes.add(1),
+                // What customers did is here already.
+                Emission::Inbound(_) => {}
             }
         }
     }
@@ -81,8 +94,8 @@ impl Tally {
             Input::Polled(batch) => {
                 self.inbound.add(batch.inbound.len());
                 self.intents.add(batch.intents.len());
+                self.commits.add(usize::from(batch.settled == Some(Settled::Committed)));
             }
-            Input::Committed => self.commits.add(1),
             Input::Aborted => self.aborts.add(1),
             _ => {}
         }
@@ -99,11 +112,13 @@ impl Tally {
         match notice {
             Notice::LateInbound => self.late.add(1),
             Notice::FutureInbound => self.future.add(1),
+            Notice::FeedbackDropped => self.feedback_dropped.add(1),
             Notice::TimedOut => self.timed_out.add(1),
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),
             Notice::Reapplying { .. } | Notice::Reapplied { .. } | Notice::RecordsDeleted { .. } => {}
-            Notice::NewerVersion | Notice::Aborted | Notice::UnknownKind => {}
+            Notice::UnknownKind { times, .. } => self.unknown_kinds.add(*times as usize),
+            Notice::NewerVersion | Notice::Aborted => {}
         }
     }
 }

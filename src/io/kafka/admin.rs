@@ -96,7 +96,7 @@ pub fn describe(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<TopicSta
 fn client(settings: &KafkaSettings) -> anyhow::Result<Arc<Client>> {
     let client: Arc<Client> = Arc::new(settings.admin_config()?.create()?);
     let handle: Handle = client.clone();
-    oauth::give_token(&handle, &settings.producer)?;
+    oauth::give_token(&*handle, &settings.producer)?;
     Ok(client)
 }
 

@@ -41,7 +41,7 @@ impl Consumer {
             settings.consumer_config()?.create_with_context(context).map_err(|error| refused(&error))?;
         let base = Arc::new(base);
         let handle: Handle = base.clone();
-        oauth::give_token(&handle, &settings.consumer)?;
+        oauth::give_token(&*handle, &settings.consumer)?;
         let wake_up = WakeUp::new().map_err(|error| refused(&error))?;
         let (mut inbound, mut intents) = (Queue::new(&handle), Queue::new(&handle));
         let mut events = Queue::of_consumer(&handle).ok_or_else(|| refused(&"the consumer has no group"))?;
@@ -65,6 +65,11 @@ impl Consumer {
 
     pub(super) fn handle(&self) -> &Handle {
         &self.handle
+    }
+
+    /// What ends a wait.
+    pub(super) fn wake_up(&self) -> &Arc<WakeUp> {
+        &self.wake_up
     }
 
     pub(super) fn client(&self) -> &BaseConsumer<ConsumerEvents> {

@@ -4,6 +4,7 @@ pub mod admin;
 mod consumer;
 mod context;
 mod cursors;
+mod follower;
 mod locate;
 mod log;
 mod login;
@@ -17,7 +18,9 @@ mod settings;
 mod sys;
 mod topology;
 mod transactions;
+mod turn;
 
+pub use follower::{SharedReader, WholeReader};
 pub use log::KafkaLog;
 pub use reach::Unanswered;
 pub use settings::{

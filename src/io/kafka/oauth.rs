@@ -6,7 +6,7 @@
 
 use super::login;
 use super::settings::SettingsError;
-use super::sys::{Handle, set_oauth_token};
+use super::sys::{Native, set_oauth_token};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rdkafka::client::OAuthToken;
@@ -24,7 +24,7 @@ struct Claims {
 }
 
 /// Gives a new client its first token, if it uses any: without one it connects to nobody.
-pub(super) fn give_token(client: &Handle, properties: &BTreeMap<String, String>) -> Result<(), SettingsError> {
+pub(super) fn give_token(client: &dyn Native, properties: &BTreeMap<String, String>) -> Result<(), SettingsError> {
     if login::mechanism(properties).as_deref() != Some("OAUTHBEARER") {
         return Ok(());
     }

@@ -81,7 +81,7 @@ impl Onlooker {
             config.create_with_context(ConsumerEvents::new(settings.topics.clone()))?;
         let client = Arc::new(client);
         let handle: Handle = client.clone();
-        oauth::give_token(&handle, &settings.consumer)?;
+        oauth::give_token(&*handle, &settings.consumer)?;
         Ok(Onlooker { client, handle, settings })
     }
 

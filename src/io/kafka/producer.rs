@@ -32,7 +32,7 @@ impl Producer {
             .map_err(|error| SettingsError::Refused(error.to_string()))?;
         let base = Arc::new(base);
         let handle: Handle = base.clone();
-        oauth::give_token(&handle, &settings.producer)?;
+        oauth::give_token(&*handle, &settings.producer)?;
         let events = Queue::of_client(&handle);
         Ok(Producer { topics: HashMap::new(), events, handle, base })
     }

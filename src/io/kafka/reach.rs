@@ -49,7 +49,7 @@ fn as_producer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Described
         settings.admin_config()?.create_with_context(ProducerEvents::new()).map_err(SettingsError::from)?;
     let client = Arc::new(client);
     let handle: Handle = client.clone();
-    oauth::give_token(&handle, &settings.producer)?;
+    oauth::give_token(&*handle, &settings.producer)?;
     let poll = || {
         client.poll(STEP);
     };
@@ -66,7 +66,7 @@ fn as_consumer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Described
         .map_err(SettingsError::from)?;
     let client = Arc::new(client);
     let handle: Handle = client.clone();
-    oauth::give_token(&handle, &settings.consumer)?;
+    oauth::give_token(&*handle, &settings.consumer)?;
     // Errors are told to the context as well.
     let poll = || drop(client.poll(STEP));
     Question { client: "kafka.consumer", handle: &handle, poll: &poll, reports: &client.context().reports }

@@ -142,7 +142,7 @@ fn of_error_text(code: &str, details: &str, login_keys: &str) -> StoreError {
         "READONLY" => "it is a read-only replica: point redis.url at the primary",
         "NOPERM" => {
             "grant its user the commands GET, SET, MGET, TIME, EVALSHA, SCRIPT LOAD and INFO (with Sentinels ROLE too) \
-             on the keys window:* and frontier:* (with redis.key_prefix before them)"
+             on the keys window:*, frontier:* and advice:* (with redis.key_prefix before them)"
         }
         "NOAUTH" | "WRONGPASS" => {
             return StoreError::Misconfigured(format!("Redis refuses ({code}: {details}): check {login_keys}"));

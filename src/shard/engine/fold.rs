@@ -5,6 +5,7 @@ use super::judge::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::InboundItem;
+use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{CustomerId, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
@@ -79,10 +80,13 @@ impl Engine {
             }
         }
         if emits {
+            let ignored = item.decoded.ignored.iter();
+            self.notices.extend(ignored.map(|it| Notice::UnknownKind { kind: it.kind.clone(), times: it.times }));
             for reject in &item.decoded.rejects {
                 let letter = DeadLetter { record: item.record.clone(), reject: reject.clone() };
                 self.transaction.emit(Emission::DeadLetter(Box::new(letter)));
             }
+            self.report(item);
         }
     }
 
@@ -93,7 +97,7 @@ impl Engine {
             Effect::Opens { clamped: false, .. } | Effect::Nothing => {}
         }
         if !is_known(&event.kind) {
-            self.notices.push(Notice::UnknownKind);
+            self.notices.push(Notice::UnknownKind { kind: event.kind.clone(), times: 1 });
         }
         let Some(topology) = self.topology.as_ref().filter(|_| self.rules.partitioning == Partitioning::CoPartitioned)
         else {
@@ -110,7 +114,8 @@ impl Engine {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
         for (key, customer) in act.event.window_keys() {
-            let before = match (self.transaction.held(&key), known.window(&key)) {
+            let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
+            let before = match (holding.window(&key, length), known.window(&key)) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
             };

@@ -21,9 +21,11 @@ pub struct Rules {
     pub partitioning: Partitioning,
     /// How long an intent waits for the proof of its negative, from its reading.
     pub max_wait: Span,
-    /// How long a transaction grows.
+    /// How long a transaction grows at least.
     pub commit_interval: Span,
-    /// A transaction with so many records is committed at once.
+    /// How long it goes on growing while there is more to take.
+    pub longest_transaction: Span,
+    /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
     /// Ids are remembered for so many offsets of a partition; 0: no duplicate is found.
     pub dedup_records: u32,
@@ -33,6 +35,10 @@ pub struct Rules {
     pub emit_opened: bool,
     /// Whether refreshed windows are told.
     pub emit_refreshed: bool,
+    /// Whether refusals by the provider are passed on and heeded.
+    pub delivery_status: bool,
+    /// Whether changes of templates are passed on.
+    pub template_status: bool,
     /// Start although the group's committed offsets vanished while frontiers are there.
     pub accept_missing_offsets: bool,
     /// The inbound topic keeps records at least as long as windows last: what was deleted is too old to matter.

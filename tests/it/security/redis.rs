@@ -91,6 +91,8 @@ fn a_worker_with_a_certificate_and_the_documented_rights_does_the_whole_job() {
         assert_eq!(said.code, SUCCESS, "{}", said.text);
         said.assert_contains(&["whatsapp", "5511", "\"open\""]);
     }
+    let said = command(&site, &["window", "delete", "5511"], &operator);
+    assert_eq!((said.code, site.window("5511")), (SUCCESS, None), "{}", said.text);
 }
 
 #[test]

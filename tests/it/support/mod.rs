@@ -1,11 +1,13 @@
 //! What the tests on real services share.
 
 pub mod certificates;
+pub mod collect;
 pub mod command;
 pub mod forwarder;
 pub mod grants;
 pub mod inspect;
 pub mod live;
+pub mod python;
 pub mod services;
 pub mod site;
 pub mod traffic;

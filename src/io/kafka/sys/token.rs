@@ -1,12 +1,12 @@
 //! A client's OAUTHBEARER token.
 
-use super::{Handle, NativeError, c_string, ffi, text};
+use super::{Native, NativeError, c_string, ffi, text};
 use rdkafka::client::OAuthToken;
 use std::ffi::c_char;
 use std::ptr::null_mut;
 
 /// Gives the client a token to log in with.
-pub(in super::super) fn set_oauth_token(client: &Handle, token: &OAuthToken) -> Result<(), NativeError> {
+pub(in super::super) fn set_oauth_token(client: &dyn Native, token: &OAuthToken) -> Result<(), NativeError> {
     let (value, principal) = (c_string(&token.token), c_string(&token.principal_name));
     let mut reason = [0 as c_char; 512];
     // SAFETY: the client is alive; both texts are copied; the buffer for the reason is writable for its length.
