@@ -2,6 +2,7 @@
 
 mod broker;
 mod scale;
+mod sentinel;
 mod store;
 mod workers;
 

@@ -23,17 +23,17 @@ impl Sentinels {
         Ok(Sentinels { master: master.clone(), ways: nodes.iter().map(way).collect::<Result<_, StoreError>>()? })
     }
 
-    /// Where the primary is, as the first Sentinel says that knows it. What the last of the others said is the error.
+    /// Where the primary is, as the first Sentinel says that knows it.
     pub(super) fn primary(&mut self, patience: Patience) -> Result<Node, StoreError> {
-        let mut error = errors::no_sentinel();
+        let mut gravest = None;
         for _ in 0..self.ways.len() {
             match self.ask_first(patience) {
                 Ok(node) => return Ok(node),
-                Err(of_this_one) => error = graver(error, of_this_one),
+                Err(error) => gravest = Some(graver(gravest, error)),
             }
             self.ways.rotate_left(1);
         }
-        Err(error)
+        Err(gravest.unwrap_or_else(errors::no_sentinel))
     }
 
     fn ask_first(&self, patience: Patience) -> Result<Node, StoreError> {
@@ -53,9 +53,9 @@ impl Sentinels {
 }
 
 /// One Sentinel that does not know us explains more than another that is away.
-fn graver(one: StoreError, other: StoreError) -> StoreError {
-    match (&one, &other) {
-        (StoreError::Misconfigured(_), _) => one,
+fn graver(one: Option<StoreError>, other: StoreError) -> StoreError {
+    match one {
+        Some(misconfigured @ StoreError::Misconfigured(_)) => misconfigured,
         _ => other,
     }
 }

@@ -29,7 +29,7 @@ fn signal(child: &Child, name: &str) {
     assert!(done.success(), "kill -{name}");
 }
 
-fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -184,7 +184,7 @@ impl OwnRedis {
         command.query(&mut connection).unwrap()
     }
 
-    fn info(&self, section: &str) -> String {
+    pub fn info(&self, section: &str) -> String {
         redis::from_redis_value(self.run(redis::cmd("INFO").arg(section))).unwrap()
     }
 
