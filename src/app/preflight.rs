@@ -296,7 +296,7 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
             return;
         }
     };
-    examine_version(&health, problems);
+    examine_version(config, &health, problems);
     match health.eviction_policy.as_deref() {
         Some("noeviction") => {}
         Some(policy) => problems.push(Problem::new(
@@ -320,7 +320,7 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-fn examine_version(health: &Health, problems: &mut Vec<Problem>) {
+fn examine_version(config: &Config, health: &Health, problems: &mut Vec<Problem>) {
     let mut numbers = health.version.split('.').map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let oldest = if health.server == "valkey" { (7, 2) } else { (7, 0) };
@@ -328,8 +328,8 @@ fn examine_version(health: &Health, problems: &mut Vec<Problem>) {
         let what = format!("{} {} is too old", health.server, health.version);
         problems.push(Problem::new(Severity::Refuses, what, "use Redis 7.0, Valkey 7.2, or later"));
     }
-    if health.mode == "cluster" {
+    if health.mode == "cluster" && config.redis.cluster.is_none() {
         let what = "this Redis is a cluster: frontier and windows lie on different nodes";
-        problems.push(Problem::new(Severity::Refuses, what, "use a standalone Redis, or one with replicas"));
+        problems.push(Problem::new(Severity::Refuses, what, "name its servers in redis.cluster.nodes"));
     }
 }

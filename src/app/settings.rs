@@ -55,7 +55,8 @@ pub(super) fn shard_kafka(config: &Config, found: &Found, instance: &str, shard:
 }
 
 pub(super) fn redis_access(config: &RedisConfig) -> Access {
-    let RedisConfig { url: _, key_prefix: _, username, password, tls, sentinel } = config;
+    let RedisConfig { url: _, key_prefix: _, username, password, tls, sentinel, cluster } = config;
+    let nodes = |nodes: &str| nodes.split(',').filter_map(Node::parse).collect();
     let login = |username: &Option<String>, password: &Option<Secret>| Login {
         username: username.clone(),
         password: password.as_ref().map(|password| password.expose().to_owned()),
@@ -65,10 +66,11 @@ pub(super) fn redis_access(config: &RedisConfig) -> Access {
         login: login(username, password),
         tls: Tls { authorities: tls.authorities.clone(), identity },
         sentinel: sentinel.as_ref().map(|sentinel| SentinelAccess {
-            nodes: sentinel.nodes.split(',').filter_map(Node::parse).collect(),
+            nodes: nodes(&sentinel.nodes),
             master: sentinel.master.clone(),
             login: login(&sentinel.username, &sentinel.password),
         }),
+        cluster: cluster.as_deref().map(nodes).unwrap_or_default(),
     }
 }
 

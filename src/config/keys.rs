@@ -252,6 +252,10 @@ table! {
         "The ACL user at the Sentinels.");
     REDIS_SENTINEL_PASSWORD = key("redis.sentinel.password", Kind::Password, Absent("no password"),
         "The password at the Sentinels. Redis's own is not used there.").secret();
+    REDIS_CLUSTER_NODES = key("redis.cluster.nodes", Kind::Nodes, Absent("no cluster"),
+        "Some servers of a Redis Cluster; the others are learnt from them. The host and port of `redis.url` are then of \
+         no account; its scheme, user and password are. Whenever a server is promoted or slots move, the windows are \
+         filled from the log again, and closed windows wait for it: prefer a single Redis while one is large enough.");
     REDIS_KEY_PREFIX = key("redis.key_prefix", Kind::KeyPrefix, Absent("no prefix"),
         "Stands before all keys. Two deployments that share one Redis need different ones.");
 

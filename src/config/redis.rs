@@ -24,6 +24,8 @@ pub struct RedisConfig {
     pub tls: TlsConfig,
     /// Who knows where the primary is, when the URL does not say.
     pub sentinel: Option<SentinelConfig>,
+    /// Some servers of a cluster, `host:port` with commas between.
+    pub cluster: Option<String>,
 }
 
 /// Certificates, each as PEM.
@@ -61,6 +63,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> RedisConfig {
             key: pem(reader, &keys::REDIS_TLS_KEY_FILE, private_key).map(Secret::new),
         },
         sentinel: sentinel(reader),
+        cluster: reader.optional(keys::REDIS_CLUSTER_NODES.name, &keys::REDIS_CLUSTER_NODES),
         key_prefix: reader.optional(keys::REDIS_KEY_PREFIX.name, &keys::REDIS_KEY_PREFIX).unwrap_or_default(),
     }
 }
@@ -102,7 +105,7 @@ fn private_key(text: &str) -> Result<(), &'static str> {
 /// A login stands in one place, and what TLS needs is there when TLS is.
 pub(super) fn fits_together(reader: &mut Reader<'_>, redis: &RedisConfig) {
     let Ok(info) = redis.url.expose().into_connection_info() else { return };
-    let RedisConfig { url: _, key_prefix: _, username, password, tls, sentinel: _ } = redis;
+    let RedisConfig { url: _, key_prefix: _, username, password, tls, sentinel: _, cluster: _ } = redis;
     let settings = info.redis_settings();
     for (key, given, in_url) in [
         (&keys::REDIS_USERNAME, username.is_some(), settings.username().is_some()),
@@ -114,6 +117,7 @@ pub(super) fn fits_together(reader: &mut Reader<'_>, redis: &RedisConfig) {
             reader.fault(key.name, fault);
         }
     }
+    cluster_fits(reader, redis, settings.db());
     let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
     for (key, given) in [
         (&keys::REDIS_TLS_CA_FILE, tls.authorities.is_some()),
@@ -132,5 +136,23 @@ pub(super) fn fits_together(reader: &mut Reader<'_>, redis: &RedisConfig) {
     };
     if let Some((given, missing)) = lone {
         reader.fault(given, Fault::new("is of no use alone", format!("set {missing} too")));
+    }
+}
+
+fn cluster_fits(reader: &mut Reader<'_>, redis: &RedisConfig, database: i64) {
+    if redis.cluster.is_none() {
+        return;
+    }
+    let key = keys::REDIS_CLUSTER_NODES.name;
+    if redis.sentinel.is_some() {
+        let remedy = "leave out redis.sentinel.nodes: a cluster promotes its replicas by itself";
+        reader.fault(key, Fault::new("is given together with redis.sentinel.nodes", remedy));
+    }
+    if database != 0 {
+        reader.fault(key, Fault::new("a cluster has no numbered databases", "leave the database out of redis.url"));
+    }
+    if redis.key_prefix.contains(['{', '}']) {
+        let fault = Fault::new("would put all keys on one server of the cluster", "give a prefix without braces");
+        reader.fault(keys::REDIS_KEY_PREFIX.name, fault);
     }
 }

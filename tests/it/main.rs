@@ -4,6 +4,7 @@
 
 mod at_least_once;
 mod bad_input;
+mod cluster_store;
 mod commands;
 mod exactly_once;
 mod faults;

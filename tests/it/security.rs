@@ -1,7 +1,7 @@
 //! Encrypted lines and logins, on real servers that ask for them.
 
 mod kafka;
-mod redis;
+pub mod redis;
 
 use crate::support::site::{SEND, Site, TEMPLATE};
 use crate::support::traffic::{by_intent, now_ms};

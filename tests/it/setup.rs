@@ -1,6 +1,7 @@
 //! `sessiongate check` on what is set up wrongly: each thing is named with what to do about it.
 
 use crate::support::command::{command, unused_port};
+use crate::support::redis_cluster::RedisCluster;
 use crate::support::sentinels::{MASTER, Sentinels};
 use crate::support::services::OwnRedis;
 use crate::support::site::{DEAD, EVENT, INBOUND, INTENTS, SEND, Site, TEMPLATE, TOPICS};
@@ -92,6 +93,24 @@ fn sentinels_are_asked_and_what_is_wrong_with_them_is_told() {
     let said = command(&site, &["check"], &settings(&redis, MASTER));
     assert_eq!(said.code, FAILURE, "{}", said.text);
     said.assert_contains(&["is it a Sentinel? correct redis.sentinel.nodes"]);
+}
+
+#[test]
+fn a_cluster_is_taken_for_one_and_nothing_else_is() {
+    let cluster = RedisCluster::start();
+    let single = OwnRedis::start(&[]);
+    let site = site("check-cluster", &[]);
+    let nodes = format!("127.0.0.1:{},{}", unused_port(), cluster.nodes());
+    let said = command(&site, &["check"], &[("REDIS_CLUSTER_NODES", &nodes)]);
+    assert_eq!(said.code, SUCCESS, "{}", said.text);
+    let said = command(&site, &["check"], &[("REDIS_URL", &cluster.servers[0].url())]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["this Redis is a cluster", "name its servers in redis.cluster.nodes"]);
+    for arguments in ["check", "run"] {
+        let said = command(&site, &[arguments], &[("REDIS_CLUSTER_NODES", &format!("127.0.0.1:{}", single.port))]);
+        assert_eq!(said.code, MISCONFIGURED, "{arguments}: {}", said.text);
+        said.assert_contains(&["belongs to no cluster: leave redis.cluster.nodes out"]);
+    }
 }
 
 #[test]

@@ -26,6 +26,8 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("redis.sentinel.master", "windows"),
     ("redis.sentinel.username", "bob"),
     ("redis.sentinel.password", "s3"),
+    // Not beside Sentinels: its own test has it.
+    ("redis.cluster.nodes", ""),
     ("redis.key_prefix", "{gate}:"),
     ("topics.inbound_message", "in"),
     ("topics.inbound_format", "meta"),
@@ -92,7 +94,7 @@ fn other_values_arrived(config: &Config) {
 }
 
 fn redis_values_arrived(redis: &RedisConfig) {
-    let RedisConfig { url, key_prefix, username, password, tls, sentinel } = redis;
+    let RedisConfig { url, key_prefix, username, password, tls, sentinel, cluster: _ } = redis;
     assert_eq!((url.expose(), &**key_prefix), ("rediss://redis:6380/2", "{gate}:"));
     assert_eq!((username.as_deref(), password.as_ref().map(Secret::expose)), (Some("ann"), Some("p,w@")));
     let TlsConfig { authorities, certificate, key } = tls;
@@ -104,6 +106,12 @@ fn redis_values_arrived(redis: &RedisConfig) {
     assert_eq!((&*sentinel.nodes, &*sentinel.master), ("s1:26379,[::1]:26379", "windows"));
     let password = sentinel.password.as_ref().map(Secret::expose);
     assert_eq!((sentinel.username.as_deref(), password), (Some("bob"), Some("s3")));
+}
+
+#[test]
+fn the_servers_of_a_cluster_arrive() {
+    let config = Given::default().file("redis.cluster.nodes = ['a:7000', 'b:7000']").config();
+    assert_eq!(config.redis.cluster.as_deref(), Some("a:7000,b:7000"));
 }
 
 #[test]

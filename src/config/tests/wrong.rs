@@ -28,6 +28,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("redis.sentinel.nodes", "s1", "node 1 of the list is not host:port"),
     ("redis.sentinel.nodes", "redis://s1:26379", "holds a protocol"),
     ("redis.sentinel.master", "", "is empty"),
+    ("redis.cluster.nodes", "a:7000,b", "node 2 of the list is not host:port"),
     ("topics.inbound_message", "", "is empty"),
     ("topics.outbound_intent", "a topic", "is not a topic name"),
     ("topics.session_send", "..", "is not a topic name"),
@@ -234,6 +235,21 @@ fn what_guards_the_way_to_redis_fits_together() {
             Given::default().pem_files().variable("REDIS_TLS_CA_FILE", "/run/ca.pem"),
             "redis.tls_ca_file",
             "asks for no TLS",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_SENTINEL_NODES", "a:2"),
+            "redis.cluster.nodes",
+            "together with redis.sentinel.nodes",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_URL", "redis://redis/3"),
+            "redis.cluster.nodes",
+            "no numbered databases",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_KEY_PREFIX", "{a}:"),
+            "redis.key_prefix",
+            "all keys on one server",
         ),
         (
             Given::default().variable("REDIS_URL", "redis://ann@redis").variable("REDIS_USERNAME", "ann"),

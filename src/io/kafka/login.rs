@@ -37,7 +37,8 @@ mod tests {
 
     #[test]
     fn a_login_that_cannot_work_is_refused_before_a_client_is_made() {
-        let table: [(&[(&str, &str)], Option<&str>); 7] = [
+        type Row<'a> = (&'a [(&'a str, &'a str)], Option<&'a str>);
+        let table: [Row<'_>; 7] = [
             (&[], None),
             (&[("sasl.mechanism", "GSSAPI")], None),
             (&[("security.protocol", "sasl_ssl"), ("sasl.mechanism", "SCRAM-SHA-512")], None),

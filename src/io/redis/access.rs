@@ -17,6 +17,8 @@ pub struct Access {
     pub tls: Tls,
     /// Who knows where the primary is, when the URL's host and port do not say.
     pub sentinel: Option<SentinelAccess>,
+    /// Some servers of a cluster; empty when it is none. The URL's host and port are then of no account.
+    pub cluster: Vec<Node>,
 }
 
 /// A user and a password.

@@ -45,6 +45,50 @@ pub(super) fn unknown_master(address: &ConnectionAddr, master: &str) -> StoreErr
     ))
 }
 
+/// One server that does not know us explains more than another that is away.
+pub(super) fn graver(one: Option<StoreError>, other: StoreError) -> StoreError {
+    match one {
+        Some(misconfigured @ StoreError::Misconfigured(_)) => misconfigured,
+        _ => other,
+    }
+}
+
+pub(super) fn no_cluster_node() -> StoreError {
+    StoreError::Misconfigured("redis.cluster.nodes names no server".to_owned())
+}
+
+pub(super) fn no_whole_cluster(address: &ConnectionAddr) -> StoreError {
+    StoreError::Unavailable(format!("the cluster that Redis at {address} belongs to has slots without an owner"))
+}
+
+/// A server answered the question for the slot map with an error.
+pub(super) fn of_cluster_nodes(error: &ServerError, address: &ConnectionAddr, login_keys: &str) -> StoreError {
+    if error.details().is_some_and(|details| details.contains("cluster support disabled")) {
+        return StoreError::Misconfigured(format!(
+            "Redis at {address} belongs to no cluster: leave redis.cluster.nodes out, or correct it"
+        ));
+    }
+    of_server(error, login_keys)
+}
+
+pub(super) fn slot_on_its_way() -> StoreError {
+    StoreError::Unavailable(
+        "a slot of the cluster is on its way to another server: waiting until it is there".to_owned(),
+    )
+}
+
+pub(super) fn slots_keep_moving() -> StoreError {
+    StoreError::Unavailable("the servers of the cluster do not agree on who owns which slots yet".to_owned())
+}
+
+pub(super) fn written_and_lost() -> StoreError {
+    StoreError::Unavailable("a server of the cluster lost what it had just been given: it is given again".to_owned())
+}
+
+pub(super) fn no_randomness(error: &getrandom::Error) -> StoreError {
+    StoreError::Unavailable(format!("this machine gives no random numbers: {error}"))
+}
+
 /// The connection failed, or could not be made.
 pub(super) fn of_connection(error: &RedisError, address: &ConnectionAddr) -> StoreError {
     if let Some(fault) = tls_error(error) {
@@ -141,15 +185,15 @@ fn of_error_text(code: &str, details: &str, login_keys: &str) -> StoreError {
         "OOM" => "it is full: give it more memory (maxmemory), and keep maxmemory-policy at noeviction",
         "READONLY" => "it is a read-only replica: point redis.url at the primary",
         "NOPERM" => {
-            "grant its user the commands GET, SET, MGET, TIME, EVALSHA, SCRIPT LOAD and INFO (with Sentinels ROLE too) \
-             on the keys window:*, frontier:* and advice:* (with redis.key_prefix before them)"
+            "grant its user the commands GET, SET, MGET, TIME, EVALSHA, SCRIPT LOAD and INFO (with Sentinels ROLE, in \
+             a cluster CLUSTER NODES and CLUSTER INFO too) on the keys window:*, frontier:* and advice:* (with redis.key_prefix before them)"
         }
         "NOAUTH" | "WRONGPASS" => {
             return StoreError::Misconfigured(format!("Redis refuses ({code}: {details}): check {login_keys}"));
         }
         "WRONGTYPE" => "a key of ours holds something else: delete it, or choose another redis.key_prefix",
         "MISCONF" | "NOREPLICAS" => "it refuses writes as it is configured to: see its own log",
-        "MOVED" | "ASK" | "CROSSSLOT" => "it is a Redis Cluster: point redis.url at one primary without cluster mode",
+        "MOVED" | "ASK" | "CROSSSLOT" => "it is a Redis Cluster: name its servers in redis.cluster.nodes",
         _ => "it must be Redis 7.0 or Valkey 7.2, or later",
     };
     StoreError::Refused(format!("Redis refuses ({code}: {details}): {remedy}"))

@@ -22,13 +22,19 @@ impl Default for Patience {
 
 /// A script with the name that Redis knows it by.
 pub(super) struct ScriptFile {
-    text: &'static str,
+    text: String,
     hash: String,
 }
 
 impl ScriptFile {
-    pub(super) fn new(text: &'static str) -> ScriptFile {
-        ScriptFile { text, hash: redis::Script::new(text).get_hash().to_owned() }
+    pub(super) fn new(text: impl Into<String>) -> ScriptFile {
+        let text = text.into();
+        ScriptFile { hash: redis::Script::new(&text).get_hash().to_owned(), text }
+    }
+
+    /// What it does.
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 
     /// The SHA-1 of its text.
@@ -72,7 +78,7 @@ impl Link {
         let mut answers = self.send(calls)?;
         if answers.iter().any(is_unknown_script) {
             let mut load_and_call = redis::pipe();
-            load_and_call.cmd("SCRIPT").arg("LOAD").arg(script.text);
+            load_and_call.cmd("SCRIPT").arg("LOAD").arg(&script.text);
             calls.cmd_iter().for_each(|call| {
                 load_and_call.add_command(call.clone());
             });

@@ -29,7 +29,7 @@ impl Sentinels {
         for _ in 0..self.ways.len() {
             match self.ask_first(patience) {
                 Ok(node) => return Ok(node),
-                Err(error) => gravest = Some(graver(gravest, error)),
+                Err(error) => gravest = Some(errors::graver(gravest, error)),
             }
             self.ways.rotate_left(1);
         }
@@ -49,14 +49,6 @@ impl Sentinels {
             Some(answer) => node(answer).ok_or_else(|| errors::unexpected_answer("SENTINEL")),
             None => Err(errors::unexpected_answer("SENTINEL")),
         }
-    }
-}
-
-/// One Sentinel that does not know us explains more than another that is away.
-fn graver(one: Option<StoreError>, other: StoreError) -> StoreError {
-    match one {
-        Some(misconfigured @ StoreError::Misconfigured(_)) => misconfigured,
-        _ => other,
     }
 }
 

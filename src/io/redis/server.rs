@@ -20,6 +20,11 @@ impl Server {
         Ok(Server { way, sentinels })
     }
 
+    /// That server and no other.
+    pub(super) fn fixed(way: Way) -> Server {
+        Server { way, sentinels: None }
+    }
+
     /// Opens a connection and logs in; with Sentinels, to a server that says itself that it is the primary.
     pub(super) fn connect(&mut self, patience: Patience) -> Result<Connection, StoreError> {
         let Some(sentinels) = &mut self.sentinels else { return open(&self.way, patience) };

@@ -8,7 +8,7 @@ use crate::support::site::Site;
 use crate::support::variable;
 
 const ACL: &str = include_str!("../../../deploy/redis-acl.conf");
-const PASSWORD: &str = "geheim,with@comma";
+pub const PASSWORD: &str = "geheim,with@comma";
 
 /// A Redis with a TLS port for those who show a certificate, and the users of `deploy/redis-acl.conf`.
 struct Guarded {
@@ -59,7 +59,7 @@ impl Guarded {
 }
 
 /// The named users of the file, as words, with this key prefix. The default user stays, for the tests to look with.
-fn users(prefix: &str) -> Vec<Vec<String>> {
+pub fn users(prefix: &str) -> Vec<Vec<String>> {
     let named = ACL.lines().filter_map(|line| line.strip_prefix("user ")).filter(|user| !user.starts_with("default"));
     let users = named.map(|user| {
         let words = user.split(' ').map(|word| match word {

@@ -8,6 +8,7 @@ pub mod grants;
 pub mod inspect;
 pub mod live;
 pub mod python;
+pub mod redis_cluster;
 pub mod sentinels;
 pub mod services;
 pub mod site;

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -132,7 +133,7 @@ pub struct OwnRedis {
     pub port: u16,
     options: Vec<String>,
     folder: TempDir,
-    child: Child,
+    child: Mutex<Child>,
 }
 
 impl OwnRedis {
@@ -141,7 +142,7 @@ impl OwnRedis {
         let folder = tempfile::Builder::new().prefix("sessiongate-redis.").tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let port = free_port();
-        let child = OwnRedis::spawn(port, &options, &folder);
+        let child = Mutex::new(OwnRedis::spawn(port, &options, &folder));
         let redis = OwnRedis { port, options, folder, child };
         redis.wait_until_ready();
         redis
@@ -194,17 +195,28 @@ impl OwnRedis {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        end(&mut self.child);
+        self.kill_shared();
+    }
+
+    /// The same, of one that is not ours alone.
+    pub fn kill_shared(&self) {
+        end(&mut self.child.lock().unwrap());
+    }
+
+    /// Starts it as it was started first, with whatever it has kept on disk.
+    pub fn start_shared(&self) {
+        *self.child.lock().unwrap() = OwnRedis::spawn(self.port, &self.options, &self.folder);
+        self.wait_until_ready();
     }
 
     /// SIGSTOP: connections stay, answers do not come.
     pub fn pause(&self) {
-        signal(&self.child, "STOP");
+        signal(&self.child.lock().unwrap(), "STOP");
     }
 
     /// SIGCONT.
     pub fn resume(&self) {
-        signal(&self.child, "CONT");
+        signal(&self.child.lock().unwrap(), "CONT");
     }
 
     /// Kills it and starts it with nothing in it.
@@ -224,15 +236,14 @@ impl OwnRedis {
     }
 
     fn restart(&mut self, dump: Option<PathBuf>) {
-        end(&mut self.child);
+        self.kill_shared();
         let loaded = self.loaded_at_start();
         match dump {
             Some(dump) => drop(fs::copy(dump, loaded).unwrap()),
             // What a replica received as a file would be loaded too.
             None => drop(fs::remove_file(loaded)),
         }
-        self.child = OwnRedis::spawn(self.port, &self.options, &self.folder);
-        self.wait_until_ready();
+        self.start_shared();
     }
 
     fn loaded_at_start(&self) -> PathBuf {
@@ -251,6 +262,6 @@ impl OwnRedis {
 
 impl Drop for OwnRedis {
     fn drop(&mut self) {
-        end(&mut self.child);
+        self.kill_shared();
     }
 }
