@@ -123,6 +123,10 @@ pub enum StoreError {
     /// The store refuses writes (out of memory, a read-only replica): waiting may help once someone acts.
     #[error("{0}")]
     Refused(String),
+    /// What this process was told of the store is wrong (where it is, as whom, how the line is guarded): only another
+    /// configuration helps.
+    #[error("{0}")]
+    Misconfigured(String),
 }
 
 /// A change of what this shard is assigned.

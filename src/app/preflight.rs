@@ -4,10 +4,10 @@
 use crate::config::{Config, Partitioning};
 use crate::core::time::Span;
 use crate::io::clock::SystemClock;
-use crate::io::kafka::KafkaSettings;
 use crate::io::kafka::admin::{self, TopicState};
+use crate::io::kafka::{KafkaSettings, Unanswered};
 use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
-use crate::ports::Clock;
+use crate::ports::{Clock, StoreError};
 use crate::wire::output::SMALLEST_MAX_OUTPUT_BYTES;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +35,8 @@ pub enum Severity {
     Waits,
     /// Running like this would break the promise.
     Refuses,
+    /// What the configuration says cannot work, whoever waits.
+    Misconfigured,
 }
 
 /// Something that is not as it should be, and what to do about it.
@@ -75,6 +77,7 @@ pub struct Found {
 pub fn redis_options(config: &Config) -> RedisOptions {
     RedisOptions {
         url: config.redis.url.expose().to_owned(),
+        access: super::settings::redis_access(&config.redis),
         key_prefix: config.redis.key_prefix.clone(),
         inbound_topic: config.topics.inbound_message.clone(),
         patience: Patience::default(),
@@ -95,15 +98,33 @@ pub fn examine(config: &Config) -> (Option<Found>, Vec<Problem>) {
     (found, problems)
 }
 
+/// What will not come right by itself.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refusal {
+    /// Everything of that kind.
+    pub problems: Vec<Problem>,
+    /// Whether only another configuration helps.
+    pub is_misconfigured: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = if self.is_misconfigured { "the configuration cannot work" } else { "this would break the promise" };
+        write!(f, "{why}:")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n{problem}"))
+    }
+}
+
 /// Waits until everything is there; an error says what will not come right by itself.
-pub fn wait_until_ready(config: &Config, stop: &AtomicBool) -> Result<Option<Found>, String> {
+pub fn wait_until_ready(config: &Config, stop: &AtomicBool) -> Result<Option<Found>, Refusal> {
     let mut pause = Duration::from_millis(250);
     let mut told: Option<Instant> = None;
     while !stop.load(Ordering::Relaxed) {
         let (found, problems) = examine(config);
-        let refused: Vec<_> = problems.iter().filter(|problem| problem.severity == Severity::Refuses).collect();
+        let refused: Vec<_> = problems.iter().filter(|it| it.severity >= Severity::Refuses).cloned().collect();
         if !refused.is_empty() {
-            return Err(refused.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
+            let is_misconfigured = refused.iter().any(|problem| problem.severity == Severity::Misconfigured);
+            return Err(Refusal { problems: refused, is_misconfigured });
         }
         let waits = problems.iter().any(|problem| problem.severity == Severity::Waits);
         if let (Some(found), false) = (found, waits) {
@@ -135,9 +156,7 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let states = match admin::describe(&admin_settings(config), &names) {
         Ok(states) => states,
         Err(error) => {
-            let what = format!("Kafka at {} cannot be asked: {error:#}", config.kafka.brokers);
-            let remedy = "start it, or correct kafka.brokers (SESSIONGATE_KAFKA_BROKERS)";
-            problems.push(Problem::new(Severity::Waits, what, remedy));
+            problems.push(unanswered(config, &error));
             return None;
         }
     };
@@ -157,6 +176,20 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let max_output_bytes = sizes.min().unwrap_or_default();
     let max_dead_letter_bytes = examine_size(dead_letters, needed, "large dead letters are cut", problems);
     Some(Found { max_output_bytes, max_dead_letter_bytes, history_is_kept })
+}
+
+fn unanswered(config: &Config, error: &Unanswered) -> Problem {
+    let what = format!("Kafka at {} cannot be asked: {error}", config.kafka.brokers);
+    let (severity, remedy) = match error {
+        Unanswered::TurnedAway { client, .. } => {
+            (Severity::Misconfigured, format!("correct security.protocol, sasl.* and ssl.* in {client}"))
+        }
+        Unanswered::NotGranted(_) => (Severity::Waits, "grant the worker's user what deploy/kafka-acls.sh says".into()),
+        Unanswered::Away(_) => {
+            (Severity::Waits, "start it, or correct kafka.brokers (SESSIONGATE_KAFKA_BROKERS)".into())
+        }
+    };
+    Problem::new(severity, what, remedy)
 }
 
 fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicState, problems: &mut Vec<Problem>) {
@@ -253,12 +286,17 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
         Ok(health) => health,
         Err(error) => {
             let what = format!("Redis cannot be asked: {error}");
-            let remedy = "start it, or correct redis.url (SESSIONGATE_REDIS_URL)";
-            problems.push(Problem::new(Severity::Waits, what, remedy));
+            let (severity, remedy) = match error {
+                StoreError::Misconfigured(_) => (Severity::Misconfigured, "correct what it names under [redis]"),
+                StoreError::Unavailable(_) | StoreError::Refused(_) => {
+                    (Severity::Waits, "start it, or correct redis.url (SESSIONGATE_REDIS_URL)")
+                }
+            };
+            problems.push(Problem::new(severity, what, remedy));
             return;
         }
     };
-    examine_version(&health, problems);
+    examine_version(config, &health, problems);
     match health.eviction_policy.as_deref() {
         Some("noeviction") => {}
         Some(policy) => problems.push(Problem::new(
@@ -282,7 +320,7 @@ fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {
     }
 }
 
-fn examine_version(health: &Health, problems: &mut Vec<Problem>) {
+fn examine_version(config: &Config, health: &Health, problems: &mut Vec<Problem>) {
     let mut numbers = health.version.split('.').map_while(|part| part.parse::<u32>().ok());
     let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
     let oldest = if health.server == "valkey" { (7, 2) } else { (7, 0) };
@@ -290,8 +328,8 @@ fn examine_version(health: &Health, problems: &mut Vec<Problem>) {
         let what = format!("{} {} is too old", health.server, health.version);
         problems.push(Problem::new(Severity::Refuses, what, "use Redis 7.0, Valkey 7.2, or later"));
     }
-    if health.mode == "cluster" {
+    if health.mode == "cluster" && config.redis.cluster.is_none() {
         let what = "this Redis is a cluster: frontier and windows lie on different nodes";
-        problems.push(Problem::new(Severity::Refuses, what, "use a standalone Redis, or one with replicas"));
+        problems.push(Problem::new(Severity::Refuses, what, "name its servers in redis.cluster.nodes"));
     }
 }

@@ -1,8 +1,9 @@
 //! From the configuration to what each part wants to be told.
 
 use super::preflight::Found;
-use crate::config::{self, COMMIT_CAP, Config, Guarantee, Partitioning};
+use crate::config::{self, COMMIT_CAP, Config, Guarantee, Partitioning, RedisConfig, Secret};
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
+use crate::io::redis::{Access, Login, Node, SentinelAccess, Tls};
 use crate::shard::engine::rules::{self, Rules};
 use crate::wire::decoder::{Format, Formats};
 use crate::wire::output::Topics;
@@ -53,6 +54,26 @@ pub(super) fn shard_kafka(config: &Config, found: &Found, instance: &str, shard:
     let mut settings = kafka(config, instance, shard);
     settings.max_batch_bytes = settings.max_batch_bytes.min(found.max_output_bytes).min(found.max_dead_letter_bytes);
     settings
+}
+
+pub(super) fn redis_access(config: &RedisConfig) -> Access {
+    let RedisConfig { url: _, key_prefix: _, username, password, tls, sentinel, cluster } = config;
+    let nodes = |nodes: &str| nodes.split(',').filter_map(Node::parse).collect();
+    let login = |username: &Option<String>, password: &Option<Secret>| Login {
+        username: username.clone(),
+        password: password.as_ref().map(|password| password.expose().to_owned()),
+    };
+    let identity = tls.certificate.clone().zip(tls.key.as_ref().map(|key| key.expose().to_owned()));
+    Access {
+        login: login(username, password),
+        tls: Tls { authorities: tls.authorities.clone(), identity },
+        sentinel: sentinel.as_ref().map(|sentinel| SentinelAccess {
+            nodes: nodes(&sentinel.nodes),
+            master: sentinel.master.clone(),
+            login: login(&sentinel.username, &sentinel.password),
+        }),
+        cluster: cluster.as_deref().map(nodes).unwrap_or_default(),
+    }
 }
 
 pub(super) fn rules(config: &Config, found: &Found) -> Rules {

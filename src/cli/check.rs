@@ -32,7 +32,8 @@ pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
         let label = if problem.severity == Severity::Hint { "hint" } else { "problem" };
         println!("{label}: {problem}");
     }
-    let is_misconfigured = errors.is_some() || !refused.is_empty();
+    let cannot_work = problems.iter().any(|problem| problem.severity == Severity::Misconfigured);
+    let is_misconfigured = errors.is_some() || !refused.is_empty() || cannot_work;
     match (is_misconfigured, problems.iter().any(|problem| problem.severity > Severity::Hint)) {
         (true, _) => MISCONFIGURED,
         (false, true) => FAILURE,

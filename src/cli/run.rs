@@ -1,6 +1,6 @@
 //! `sessiongate run`.
 
-use super::{FAILURE, SUCCESS};
+use super::{FAILURE, MISCONFIGURED, SUCCESS};
 use crate::admin::Admin;
 use crate::app::aside::{self, Aside};
 use crate::app::{self, Ended, StoreMaker, preflight, template_reader};
@@ -43,8 +43,8 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
         Ok(Some(found)) => found,
         Ok(None) => return Ok(SUCCESS),
         Err(refused) => {
-            error!("this would break the promise:\n{refused}");
-            return Ok(FAILURE);
+            error!("{refused}");
+            return Ok(if refused.is_misconfigured { MISCONFIGURED } else { FAILURE });
         }
     };
 

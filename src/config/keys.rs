@@ -69,8 +69,14 @@ pub enum Kind {
     Address,
     /// A Redis URL.
     RedisUrl,
-    /// `host:port`, several with commas between.
+    /// What proves who a user is.
+    Password,
+    /// Where a file lies.
+    Path,
+    /// Kafka's: `host:port`, several with commas between.
     Brokers,
+    /// Redis's: the same.
+    Nodes,
     /// librdkafka properties, save those that are reserved.
     Properties(&'static [Reserved]),
     /// Kinds of events, each on or off.
@@ -87,12 +93,13 @@ impl Kind {
             Kind::Count { .. } => "whole number",
             Kind::Switch => "true or false",
             Kind::Choice(_) => "choice",
-            Kind::Text | Kind::KeyPrefix | Kind::Token => "text",
+            Kind::Text | Kind::KeyPrefix | Kind::Token | Kind::Password => "text",
+            Kind::Path => "path",
             Kind::Name => "name",
             Kind::Topic => "topic name",
             Kind::Address => "address",
             Kind::RedisUrl => "URL",
-            Kind::Brokers => "list of addresses",
+            Kind::Brokers | Kind::Nodes => "list of addresses",
             Kind::Properties(_) => "table of properties",
             Kind::Kinds => "table of switches",
             Kind::Accounts => "table of ids",
@@ -128,7 +135,9 @@ impl Kind {
                  special characters in the password percent-encoded"
                     .to_owned()
             }
-            Kind::Brokers => "host:port, several with commas between".to_owned(),
+            Kind::Password => "any text of one line".to_owned(),
+            Kind::Path => "the path of a readable file".to_owned(),
+            Kind::Brokers | Kind::Nodes => "host:port, several with commas between".to_owned(),
             Kind::Properties(_) => "a table, or k=v,k=v with \\, for a comma inside a value".to_owned(),
             Kind::Kinds => "a table of kinds of events with true or false, or kind=true,kind=false".to_owned(),
             Kind::Accounts => {
@@ -221,7 +230,32 @@ table! {
          Every intent still in the log is then decided and sent again: switch it on for one start, knowing that.");
 
     REDIS_URL = key("redis.url", Kind::RedisUrl, Given("redis://127.0.0.1:6379"),
-        "The Redis (7.0 or later) or Valkey (7.2 or later) that holds the windows.").secret();
+        "The Redis (7.0 or later) or Valkey (7.2 or later) that holds the windows. `rediss://` encrypts.").secret();
+    REDIS_USERNAME = key("redis.username", Kind::Text, Absent("the URL's, or Redis's default user"),
+        "The ACL user, when it does not stand in `redis.url`.");
+    REDIS_PASSWORD = key("redis.password", Kind::Password, Absent("the URL's, or none"),
+        "The user's password, when it does not stand in `redis.url`: here it needs no percent-encoding.").secret();
+    REDIS_TLS_CA_FILE = key("redis.tls_ca_file", Kind::Path, Absent("the certificates that this machine trusts"),
+        "The certificates (PEM) of the authorities that may vouch for Redis, when it is a private one. It takes the \
+         place of those that the machine trusts, and is read at the start.");
+    REDIS_TLS_CERTIFICATE_FILE = key("redis.tls_certificate_file", Kind::Path, Absent("no client certificate"),
+        "The certificate chain (PEM) by which Redis knows the worker, where it asks for one (`tls-auth-clients yes`, \
+         its default). Read at the start.");
+    REDIS_TLS_KEY_FILE = key("redis.tls_key_file", Kind::Path, Absent("no client certificate"),
+        "The private key (PEM) of that certificate. Read at the start, and never shown.");
+    REDIS_SENTINEL_NODES = key("redis.sentinel.nodes", Kind::Nodes, Absent("no Sentinel"),
+        "The Sentinels that know which Redis is the primary. The host and port of `redis.url` are then of no account; \
+         its scheme, user, password and database are, and `rediss://` is for the Sentinels too.");
+    REDIS_SENTINEL_MASTER = key("redis.sentinel.master", Kind::Text, Given("mymaster"),
+        "The name by which the Sentinels know the primary.");
+    REDIS_SENTINEL_USERNAME = key("redis.sentinel.username", Kind::Text, Absent("the default user"),
+        "The ACL user at the Sentinels.");
+    REDIS_SENTINEL_PASSWORD = key("redis.sentinel.password", Kind::Password, Absent("no password"),
+        "The password at the Sentinels. Redis's own is not used there.").secret();
+    REDIS_CLUSTER_NODES = key("redis.cluster.nodes", Kind::Nodes, Absent("no cluster"),
+        "Some servers of a Redis Cluster; the others are learnt from them. The host and port of `redis.url` are then of \
+         no account; its scheme, user and password are. Whenever a server is promoted or slots move, the windows are \
+         filled from the log again, and closed windows wait for it: prefer a single Redis while one is large enough.");
     REDIS_KEY_PREFIX = key("redis.key_prefix", Kind::KeyPrefix, Absent("no prefix"),
         "Stands before all keys. Two deployments that share one Redis need different ones.");
 

@@ -8,8 +8,8 @@ use super::keys::{self, span_text};
 use super::reader::Reader;
 use super::reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER};
 use super::{
-    AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
-    WorkerConfig,
+    AdminConfig, ChannelConfig, Config, KafkaConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
+    WorkerConfig, redis,
 };
 use crate::core::policy::length_of_channel;
 use crate::core::window::WindowRules;
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let mut reader = Reader::new(sources);
     let kafka = kafka(&mut reader);
-    let redis = redis(&mut reader);
+    let redis = redis::read(&mut reader);
     let topics = topics(&mut reader);
     let worker = worker(&mut reader);
     let window = window(&mut reader);
@@ -31,6 +31,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
         transactions_end_in_time(&mut reader, worker.commit_interval, kafka.transaction_timeout);
         guards_fit(&mut reader, &window, &channels, kafka.transaction_timeout);
         admin_is_guarded(&mut reader, &admin);
+        redis::fits_together(&mut reader, &redis);
     }
     let (errors, entries, warnings) = reader.finish();
     if errors.0.is_empty() {
@@ -53,14 +54,6 @@ fn kafka(reader: &mut Reader<'_>) -> KafkaConfig {
     let transaction_timeout = transaction_timeout(reader, &producer);
     let accept_missing_offsets = reader.required(&keys::KAFKA_ACCEPT_MISSING_OFFSETS);
     KafkaConfig { brokers, group_id, transactional_id, consumer, producer, transaction_timeout, accept_missing_offsets }
-}
-
-fn redis(reader: &mut Reader<'_>) -> RedisConfig {
-    let key = keys::REDIS_KEY_PREFIX;
-    RedisConfig {
-        url: reader.required(&keys::REDIS_URL),
-        key_prefix: reader.optional(key.name, &key).unwrap_or_default(),
-    }
 }
 
 fn topics(reader: &mut Reader<'_>) -> TopicsConfig {

@@ -11,6 +11,7 @@ mod load;
 pub mod process;
 mod properties;
 mod reader;
+mod redis;
 pub mod remainder;
 mod reserved;
 mod secret;
@@ -23,6 +24,7 @@ mod tests;
 pub use error::{ConfigError, ConfigErrors, Origin, Warning};
 pub use keys::{ENVIRONMENT_PREFIX, Fallback, KeySpec, Kind, keys, span_text};
 pub use properties::Properties;
+pub use redis::{RedisConfig, SentinelConfig, TlsConfig};
 pub use reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER, Reserved, reserved_reason};
 pub use secret::{Secret, redact_url};
 pub use sources::Sources;
@@ -82,15 +84,6 @@ pub struct KafkaConfig {
     pub transaction_timeout: Span,
     /// Start although the group's offsets have vanished.
     pub accept_missing_offsets: bool,
-}
-
-/// Where the windows are kept.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RedisConfig {
-    /// The URL, most likely with a password in it.
-    pub url: Secret,
-    /// Stands before all keys.
-    pub key_prefix: String,
 }
 
 /// The topics. Those that are off are `None`.

@@ -3,6 +3,10 @@
 /// A property's name, and why it is not for the operator to set.
 pub type Reserved = (&'static str, &'static str);
 
+const NO_OIDC: &str = "this build fetches no tokens: sasl.oauthbearer.config = token_file=PATH names a file with one";
+const NO_UNSECURED: &str =
+    "an unsigned token proves nothing: sasl.oauthbearer.config = token_file=PATH names a real one";
+
 /// Refused for consumers.
 pub const RESERVED_CONSUMER: &[Reserved] = &[
     ("bootstrap.servers", "it is kafka.brokers"),
@@ -21,6 +25,8 @@ pub const RESERVED_CONSUMER: &[Reserved] = &[
     ("log.queue", "logs are taken from it"),
     ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
     ("topic.blacklist", "both topics are read in full"),
+    ("sasl.oauthbearer.method", NO_OIDC),
+    ("enable.sasl.oauthbearer.unsecure.jwt", NO_UNSECURED),
 ];
 
 /// Refused for producers.
@@ -41,6 +47,8 @@ pub const RESERVED_PRODUCER: &[Reserved] = &[
     ("queuing.strategy", "outputs of a partition keep their order"),
     ("test.mock.num.brokers", "it replaces the brokers by ones inside this process"),
     ("message.max.bytes", "what the output topics take decides"),
+    ("sasl.oauthbearer.method", NO_OIDC),
+    ("enable.sasl.oauthbearer.unsecure.jwt", NO_UNSECURED),
 ];
 
 /// Why that property is reserved, if it is.

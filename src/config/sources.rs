@@ -195,7 +195,7 @@ pub(super) fn value_text(value: &Value, kind: Kind) -> Result<String, Fault> {
         (Value::Float(number), _) => Ok(number.to_string()),
         (Value::Boolean(switch), _) => Ok(switch.to_string()),
         (Value::Datetime(time), _) => Ok(time.to_string()),
-        (Value::Array(items), Kind::Brokers) if items.iter().all(Value::is_str) => {
+        (Value::Array(items), Kind::Brokers | Kind::Nodes) if items.iter().all(Value::is_str) => {
             Ok(items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","))
         }
         (Value::Array(_), _) => Err(Fault::new("is a list", format!("give {}", kind.allowed()))),

@@ -141,13 +141,14 @@ fn choice(text: &str, kind: &Kind) -> Result<&'static str, Fault> {
 
 impl FromText for String {
     fn from_text(text: &str, kind: &Kind) -> Result<String, Fault> {
-        if let Kind::Brokers = kind {
-            return brokers(text, kind);
+        if let Kind::Brokers | Kind::Nodes = kind {
+            return addresses(text, kind);
         }
         let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let length = text.chars().count();
         let fits = match kind {
             Kind::Text => (1..=200).contains(&length) && text.trim() == text && !text.chars().any(char::is_control),
+            Kind::Path => (1..=4_096).contains(&length) && !text.chars().any(char::is_control),
             Kind::Name => (1..=100).contains(&length) && text.chars().all(is_name),
             Kind::Topic => (1..=249).contains(&length) && text.chars().all(is_name) && text != "." && text != "..",
             Kind::KeyPrefix => length <= 100 && text.chars().all(|c| is_name(c) || ":/{}".contains(c)),
@@ -169,28 +170,31 @@ impl FromText for String {
     }
 }
 
-fn brokers(text: &str, kind: &Kind) -> Result<String, Fault> {
+fn addresses(text: &str, kind: &Kind) -> Result<String, Fault> {
     let remedy = || format!("give {}", kind.allowed());
+    let (what, protocol) = match kind {
+        Kind::Brokers => ("broker", "security.protocol in kafka.consumer and kafka.producer"),
+        _ => ("node", "rediss:// in redis.url for TLS"),
+    };
     if text.contains("://") {
-        let remedy = "give host:port alone, and security.protocol in kafka.consumer and kafka.producer";
-        return Err(Fault::new("holds a protocol", remedy));
+        return Err(Fault::new("holds a protocol", format!("give host:port alone, and {protocol}")));
     }
-    let brokers: Vec<&str> = text.split(',').map(str::trim).filter(|broker| !broker.is_empty()).collect();
-    if brokers.is_empty() {
-        return Err(Fault::new("names no broker", remedy()));
+    let addresses: Vec<&str> = text.split(',').map(str::trim).filter(|address| !address.is_empty()).collect();
+    if addresses.is_empty() {
+        return Err(Fault::new(format!("names no {what}"), remedy()));
     }
-    match brokers.iter().position(|broker| !is_host_and_port(broker)) {
-        None => Ok(brokers.join(",")),
-        Some(index) => Err(Fault::new(format!("broker {} of the list is not host:port", index + 1), remedy())),
+    match addresses.iter().position(|address| !is_host_and_port(address)) {
+        None => Ok(addresses.join(",")),
+        Some(index) => Err(Fault::new(format!("{what} {} of the list is not host:port", index + 1), remedy())),
     }
 }
 
-fn is_host_and_port(broker: &str) -> bool {
-    let Some((host, port)) = broker.rsplit_once(':') else { return false };
+fn is_host_and_port(address: &str) -> bool {
+    let Some((host, port)) = address.rsplit_once(':') else { return false };
     let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
     let is_host_name =
         |host: &str| !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
-    is_port && (is_host_name(host) || broker.parse::<SocketAddr>().is_ok())
+    is_port && (is_host_name(host) || address.parse::<SocketAddr>().is_ok())
 }
 
 impl FromText for Secret {
@@ -211,7 +215,10 @@ impl FromText for Secret {
             Kind::Token if text.is_empty() || !text.chars().all(|c| c.is_ascii_graphic()) => {
                 return Err(Fault::new("could not be sent in a header", remedy()));
             }
-            Kind::Token => {}
+            Kind::Password if text.is_empty() || text.contains(char::is_control) => {
+                return Err(Fault::new("is empty or holds a line break", remedy()));
+            }
+            Kind::Token | Kind::Password => {}
             _ => return Err(mismatch(kind)),
         }
         Ok(Secret::new(text))

@@ -1,7 +1,9 @@
 //! What breaks in the field, broken under traffic: every intent still gets one verdict, and no verdict is wrong.
 
 mod broker;
+mod cluster;
 mod scale;
+mod sentinel;
 mod store;
 mod workers;
 

@@ -4,6 +4,7 @@
 
 mod at_least_once;
 mod bad_input;
+mod cluster_store;
 mod commands;
 mod dead_letters;
 mod exactly_once;
@@ -14,6 +15,7 @@ mod kafka_log;
 mod outputs;
 mod readers;
 mod redis_store;
+mod security;
 mod senders;
 mod setup;
 mod status;

@@ -10,7 +10,7 @@ use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::window::Window;
 use sessiongate::io::memory::MemoryStore;
 use sessiongate::io::redis::text::{encode_frontier, encode_window};
-use sessiongate::io::redis::{Patience, RedisOptions, RedisStore, WindowFilter};
+use sessiongate::io::redis::{Access, Patience, RedisOptions, RedisStore, WindowFilter};
 use sessiongate::io::store_contract;
 use sessiongate::ports::{
     FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
@@ -129,6 +129,7 @@ impl Drop for OwnRedis {
 fn options(url: &str, prefix: &str) -> RedisOptions {
     RedisOptions {
         url: url.to_owned(),
+        access: Access::default(),
         key_prefix: prefix.to_owned(),
         inbound_topic: "inbound-message".to_owned(),
         patience: Patience::default(),

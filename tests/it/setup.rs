@@ -1,6 +1,8 @@
 //! `sessiongate check` on what is set up wrongly: each thing is named with what to do about it.
 
 use crate::support::command::{command, unused_port};
+use crate::support::redis_cluster::RedisCluster;
+use crate::support::sentinels::{MASTER, Sentinels};
 use crate::support::services::OwnRedis;
 use crate::support::site::{DEAD, EVENT, INBOUND, INTENTS, SEND, Site, TEMPLATE, TOPICS};
 use std::fs;
@@ -67,6 +69,48 @@ fn what_cannot_be_reached_is_named_with_its_key() {
     let said = command(&site, &["check"], &[("REDIS_URL", &format!("redis://{nobody}"))]);
     assert_eq!(said.code, FAILURE, "{}", said.text);
     said.assert_contains(&["Redis cannot be asked", "redis.url"]);
+}
+
+#[test]
+fn sentinels_are_asked_and_what_is_wrong_with_them_is_told() {
+    let sentinels = Sentinels::start();
+    let site = site("check-sentinels", &[]);
+    let nodes = sentinels.nodes();
+    let one_is_away = format!("127.0.0.1:{},{nodes}", unused_port());
+    let settings = |nodes, master| {
+        [("REDIS_URL", "redis://127.0.0.1:1"), ("REDIS_SENTINEL_NODES", nodes), ("REDIS_SENTINEL_MASTER", master)]
+    };
+    for nodes in [nodes.as_str(), &one_is_away] {
+        let said = command(&site, &["check"], &settings(nodes, MASTER));
+        assert_eq!(said.code, SUCCESS, "{nodes}: {}", said.text);
+    }
+    for arguments in ["check", "run"] {
+        let said = command(&site, &[arguments], &settings(&one_is_away, "other"));
+        assert_eq!(said.code, MISCONFIGURED, "{arguments}: {}", said.text);
+        said.assert_contains(&["knows no primary by the name other", "redis.sentinel.master"]);
+    }
+    let redis = format!("127.0.0.1:{}", sentinels.servers[0].port);
+    let said = command(&site, &["check"], &settings(&redis, MASTER));
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["is it a Sentinel? correct redis.sentinel.nodes"]);
+}
+
+#[test]
+fn a_cluster_is_taken_for_one_and_nothing_else_is() {
+    let cluster = RedisCluster::start();
+    let single = OwnRedis::start(&[]);
+    let site = site("check-cluster", &[]);
+    let nodes = format!("127.0.0.1:{},{}", unused_port(), cluster.nodes());
+    let said = command(&site, &["check"], &[("REDIS_CLUSTER_NODES", &nodes)]);
+    assert_eq!(said.code, SUCCESS, "{}", said.text);
+    let said = command(&site, &["check"], &[("REDIS_URL", &cluster.servers[0].url())]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["this Redis is a cluster", "name its servers in redis.cluster.nodes"]);
+    for arguments in ["check", "run"] {
+        let said = command(&site, &[arguments], &[("REDIS_CLUSTER_NODES", &format!("127.0.0.1:{}", single.port))]);
+        assert_eq!(said.code, MISCONFIGURED, "{arguments}: {}", said.text);
+        said.assert_contains(&["belongs to no cluster: leave redis.cluster.nodes out"]);
+    }
 }
 
 #[test]

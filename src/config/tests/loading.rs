@@ -2,7 +2,7 @@ use super::Given;
 use crate::config::keys::environment_name;
 use crate::config::{
     ChannelConfig, Config, Fallback, Format, Guarantee, Origin, Partitioning, RESERVED_CONSUMER, RESERVED_PRODUCER,
-    Secret, keys, reserved_reason,
+    RedisConfig, Secret, TlsConfig, keys, reserved_reason,
 };
 use crate::core::time::Span;
 use crate::core::window::WindowRules;
@@ -16,7 +16,18 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("kafka.consumer", "fetch.wait.max.ms=20,client.rack=a\\,b"),
     ("kafka.producer", "transaction.timeout.ms=10000"),
     ("kafka.accept_missing_offsets", "true"),
-    ("redis.url", "rediss://ann:pw@redis:6380/2"),
+    ("redis.url", "rediss://redis:6380/2"),
+    ("redis.username", "ann"),
+    ("redis.password", "p,w@"),
+    ("redis.tls_ca_file", "/run/ca.pem"),
+    ("redis.tls_certificate_file", "/run/certificate.pem"),
+    ("redis.tls_key_file", "/run/key.pem"),
+    ("redis.sentinel.nodes", "s1:26379,[::1]:26379"),
+    ("redis.sentinel.master", "windows"),
+    ("redis.sentinel.username", "bob"),
+    ("redis.sentinel.password", "s3"),
+    // Not beside Sentinels: its own test has it.
+    ("redis.cluster.nodes", ""),
     ("redis.key_prefix", "{gate}:"),
     ("topics.inbound_message", "in"),
     ("topics.inbound_format", "meta"),
@@ -55,7 +66,7 @@ fn other_values_arrived(config: &Config) {
     assert_eq!(kafka.consumer.iter().collect::<Vec<_>>(), [("client.rack", "a,b"), ("fetch.wait.max.ms", "20")]);
     assert_eq!(kafka.producer.iter().collect::<Vec<_>>(), [("transaction.timeout.ms", "10000")]);
     assert_eq!(kafka.transaction_timeout, Span::from_secs(10));
-    assert_eq!((redis.url.expose(), &*redis.key_prefix), ("rediss://ann:pw@redis:6380/2", "{gate}:"));
+    redis_values_arrived(redis);
     assert_eq!((&*topics.inbound_message, &*topics.outbound_intent), ("in", "intents"));
     assert_eq!((&*topics.session_send, &*topics.template_required), ("sends", "templates"));
     assert_eq!((&*topics.window_event, &*topics.dead_letter), ("events", "dead"));
@@ -80,6 +91,27 @@ fn other_values_arrived(config: &Config) {
         (admin.listen.to_string().as_str(), admin.token.as_ref().map(Secret::expose)),
         ("0.0.0.0:9000", Some("t0ken"))
     );
+}
+
+fn redis_values_arrived(redis: &RedisConfig) {
+    let RedisConfig { url, key_prefix, username, password, tls, sentinel, cluster: _ } = redis;
+    assert_eq!((url.expose(), &**key_prefix), ("rediss://redis:6380/2", "{gate}:"));
+    assert_eq!((username.as_deref(), password.as_ref().map(Secret::expose)), (Some("ann"), Some("p,w@")));
+    let TlsConfig { authorities, certificate, key } = tls;
+    let begins = |pem: Option<&str>, mark: &str| pem.is_some_and(|pem| pem.starts_with(mark));
+    assert!(begins(authorities.as_deref(), "-----BEGIN CERTIFICATE"), "{authorities:?}");
+    assert!(begins(certificate.as_deref(), "-----BEGIN CERTIFICATE"), "{certificate:?}");
+    assert!(begins(key.as_ref().map(Secret::expose), "-----BEGIN PRIVATE KEY"));
+    let sentinel = sentinel.as_ref().unwrap();
+    assert_eq!((&*sentinel.nodes, &*sentinel.master), ("s1:26379,[::1]:26379", "windows"));
+    let password = sentinel.password.as_ref().map(Secret::expose);
+    assert_eq!((sentinel.username.as_deref(), password), (Some("bob"), Some("s3")));
+}
+
+#[test]
+fn the_servers_of_a_cluster_arrive() {
+    let config = Given::default().file("redis.cluster.nodes = ['a:7000', 'b:7000']").config();
+    assert_eq!(config.redis.cluster.as_deref(), Some("a:7000,b:7000"));
 }
 
 #[test]
@@ -114,7 +146,7 @@ fn a_given_default_is_what_holds_when_nothing_is_set() {
 fn every_key_arrives_from_the_environment() {
     let tried: BTreeSet<&str> = OTHER_VALUES.iter().map(|(key, _)| *key).collect();
     assert_eq!(tried, keys().iter().map(|key| key.name).collect(), "the table of this test holds every key");
-    let mut given = Given::default();
+    let mut given = Given::default().pem_files();
     for (key, value) in OTHER_VALUES {
         given = given.key(&key.replace("NAME", "wechat"), value);
     }
@@ -126,7 +158,7 @@ fn every_key_arrives_from_the_environment() {
 #[test]
 fn every_key_arrives_from_the_file() {
     let lines = OTHER_VALUES.iter().map(|(key, value)| format!("{} = '{value}'\n", key.replace("NAME", "wechat")));
-    other_values_arrived(&Given::default().file(&lines.collect::<String>()).config());
+    other_values_arrived(&Given::default().pem_files().file(&lines.collect::<String>()).config());
 }
 
 #[test]
@@ -143,8 +175,18 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         [kafka.producer]
         "transaction.timeout.ms" = 10_000
         [redis]
-        url = "rediss://ann:pw@redis:6380/2"
+        url = "rediss://redis:6380/2"
         key_prefix = "{gate}:"
+        username = "ann"
+        password = "p,w@"
+        tls_ca_file = "/run/ca.pem"
+        tls_certificate_file = "/run/certificate.pem"
+        tls_key_file = "/run/key.pem"
+        [redis.sentinel]
+        nodes = ["s1:26379", "[::1]:26379"]
+        master = "windows"
+        username = "bob"
+        password = "s3"
         [topics]
         inbound_message = "in"
         inbound_format = "meta"
@@ -181,7 +223,7 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         listen = "0.0.0.0:9000"
         token = "t0ken"
     "#;
-    other_values_arrived(&Given::default().file(text).config());
+    other_values_arrived(&Given::default().pem_files().file(text).config());
 }
 
 #[test]

@@ -40,6 +40,14 @@ impl Given {
         self
     }
 
+    /// A certificate and its key, for the keys that name such files.
+    fn pem_files(self) -> Given {
+        let made = rcgen::generate_simple_self_signed(["redis".to_owned()]).unwrap();
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let given = self.secret_file("/run/ca.pem", &certificate);
+        given.secret_file("/run/certificate.pem", &certificate).secret_file("/run/key.pem", &key)
+    }
+
     fn load(&self) -> Result<(Config, Vec<Warning>), ConfigErrors> {
         Config::load(&Sources {
             file: self.file.as_deref(),

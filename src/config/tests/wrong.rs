@@ -22,6 +22,13 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("redis.url", "redis://localhost ", "holds a space"),
     ("redis.url", "redis://", "is not usable"),
     ("redis.key_prefix", "a*", "does not fit"),
+    ("redis.username", " ann", "does not fit"),
+    ("redis.password", "a\nb", "is empty or holds a line break"),
+    ("redis.tls_ca_file", "/run/none", "cannot be read"),
+    ("redis.sentinel.nodes", "s1", "node 1 of the list is not host:port"),
+    ("redis.sentinel.nodes", "redis://s1:26379", "holds a protocol"),
+    ("redis.sentinel.master", "", "is empty"),
+    ("redis.cluster.nodes", "a:7000,b", "node 2 of the list is not host:port"),
     ("topics.inbound_message", "", "is empty"),
     ("topics.outbound_intent", "a topic", "is not a topic name"),
     ("topics.session_send", "..", "is not a topic name"),
@@ -209,6 +216,56 @@ fn reserved_properties_are_refused_by_name() {
             assert_eq!(errors.0[0].key, format!("kafka.{section}.{property}"));
             assert!(errors.0[0].problem.contains(why) && errors.0[0].remedy == "leave it out", "{errors}");
         }
+    }
+}
+
+#[test]
+fn what_guards_the_way_to_redis_fits_together() {
+    let tls = || Given::default().pem_files().variable("REDIS_URL", "rediss://redis");
+    let table = [
+        (tls().variable("REDIS_TLS_CA_FILE", "/run/key.pem"), "redis.tls_ca_file", "holds no certificate"),
+        (tls().variable("REDIS_TLS_KEY_FILE", "/run/ca.pem"), "redis.tls_key_file", "holds no private key"),
+        (tls().variable("REDIS_TLS_KEY_FILE", "/run/key.pem"), "redis.tls_key_file", "is of no use alone"),
+        (
+            tls().variable("REDIS_TLS_CERTIFICATE_FILE", "/run/ca.pem"),
+            "redis.tls_certificate_file",
+            "is of no use alone",
+        ),
+        (
+            Given::default().pem_files().variable("REDIS_TLS_CA_FILE", "/run/ca.pem"),
+            "redis.tls_ca_file",
+            "asks for no TLS",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_SENTINEL_NODES", "a:2"),
+            "redis.cluster.nodes",
+            "together with redis.sentinel.nodes",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_URL", "redis://redis/3"),
+            "redis.cluster.nodes",
+            "no numbered databases",
+        ),
+        (
+            Given::default().variable("REDIS_CLUSTER_NODES", "a:1").variable("REDIS_KEY_PREFIX", "{a}:"),
+            "redis.key_prefix",
+            "all keys on one server",
+        ),
+        (
+            Given::default().variable("REDIS_URL", "redis://ann@redis").variable("REDIS_USERNAME", "ann"),
+            "redis.username",
+            "is given here and in redis.url",
+        ),
+        (
+            Given::default().variable("REDIS_URL", "redis://:a@redis").variable("REDIS_PASSWORD", "b"),
+            "redis.password",
+            "is given here and in redis.url",
+        ),
+    ];
+    for (given, key, problem) in table {
+        let errors = given.errors();
+        assert_eq!((errors.0.len(), errors.0[0].key.as_str()), (1, key), "{errors}");
+        assert!(errors.0[0].problem.contains(problem) && !errors.0[0].remedy.is_empty(), "{errors}");
     }
 }
 

@@ -1,8 +1,10 @@
 //! What an operator asks of the brokers: which topics there are and how they are set, and to create missing ones.
 
+use super::reach::Unanswered;
 use super::settings::KafkaSettings;
-use super::sys::{Handle, PendingTopics};
-use anyhow::{Context as _, anyhow};
+use super::sys::Handle;
+use super::{oauth, reach};
+use anyhow::Context as _;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
@@ -51,7 +53,7 @@ type Client = AdminClient<DefaultClientContext>;
 
 /// Creates topics; one entry of the answer for each, in order.
 pub fn create_topics(settings: &KafkaSettings, specs: &[TopicSpec]) -> anyhow::Result<Vec<(String, Creation)>> {
-    let client: Client = settings.admin_config()?.create()?;
+    let client = client(settings)?;
     let topics: Vec<NewTopic<'_>> = specs
         .iter()
         .map(|spec| {
@@ -71,35 +73,40 @@ pub fn create_topics(settings: &KafkaSettings, specs: &[TopicSpec]) -> anyhow::R
 }
 
 /// Describes topics; one entry of the answer for each, in order. Nothing is created by asking.
-pub fn describe(settings: &KafkaSettings, names: &[&str]) -> anyhow::Result<Vec<TopicState>> {
-    let client: Arc<Client> = Arc::new(settings.admin_config()?.create()?);
-    let handle: Handle = client.clone();
-    let described = PendingTopics::ask(&handle, names, settings.call_timeout)
-        .map_err(|error| anyhow!("describing topics: {}", error.text))?
-        .take(settings.call_timeout)
-        .ok_or_else(|| anyhow!("the brokers at {} do not answer", settings.brokers))?
-        .map_err(|error| anyhow!("describing topics: {}", error.text))?;
+pub fn describe(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<TopicState>, Unanswered> {
+    let described = reach::topics(settings, names)?;
     let mut states = Vec::with_capacity(names.len());
     for name in names {
         let topic = described.iter().find(|topic| topic.name == *name);
         let partitions = match topic.map(|topic| (topic.error, topic.partitions)) {
             Some((None, partitions)) => Some(partitions),
             Some((Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic), _)) => None,
-            Some((Some(code), _)) => return Err(anyhow!("topic {name}: {code}")),
-            None => return Err(anyhow!("topic {name}: no answer")),
+            Some((Some(code @ RDKafkaErrorCode::TopicAuthorizationFailed), _)) => {
+                return Err(Unanswered::NotGranted(format!("topic {name}: {code}")));
+            }
+            Some((Some(code), _)) => return Err(Unanswered::Away(format!("topic {name}: {code}"))),
+            None => return Err(Unanswered::Away(format!("topic {name}: no answer"))),
         };
         states.push(TopicState { name: (*name).to_owned(), partitions, configs: BTreeMap::new() });
     }
-    add_configs(settings, &client, &mut states)?;
+    add_configs(settings, &mut states).map_err(|error| Unanswered::Away(format!("{error:#}")))?;
     Ok(states)
 }
 
-fn add_configs(settings: &KafkaSettings, client: &Client, states: &mut [TopicState]) -> anyhow::Result<()> {
+fn client(settings: &KafkaSettings) -> anyhow::Result<Arc<Client>> {
+    let client: Arc<Client> = Arc::new(settings.admin_config()?.create()?);
+    let handle: Handle = client.clone();
+    oauth::give_token(&*handle, &settings.producer)?;
+    Ok(client)
+}
+
+fn add_configs(settings: &KafkaSettings, states: &mut [TopicState]) -> anyhow::Result<()> {
     let present: Vec<String> =
         states.iter().filter(|state| state.partitions.is_some()).map(|state| state.name.clone()).collect();
     if present.is_empty() {
         return Ok(());
     }
+    let client = client(settings)?;
     let resources: Vec<ResourceSpecifier<'_>> = present.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
     let answers = wait(client.describe_configs(&resources, &options(settings)))?;
     let answers = match answers {

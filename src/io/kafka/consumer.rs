@@ -2,6 +2,7 @@
 
 use super::context::{ConsumerEvents, is_fatal, is_outage};
 use super::cursors::Cursors;
+use super::oauth;
 use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::sys::{Handle, Message, Queue, WakeUp};
 use crate::core::ids::{Offset, Partition};
@@ -40,6 +41,7 @@ impl Consumer {
             settings.consumer_config()?.create_with_context(context).map_err(|error| refused(&error))?;
         let base = Arc::new(base);
         let handle: Handle = base.clone();
+        oauth::give_token(&*handle, &settings.consumer)?;
         let wake_up = WakeUp::new().map_err(|error| refused(&error))?;
         let (mut inbound, mut intents) = (Queue::new(&handle), Queue::new(&handle));
         let mut events = Queue::of_consumer(&handle).ok_or_else(|| refused(&"the consumer has no group"))?;

@@ -1,10 +1,11 @@
 //! What librdkafka reports on its own account: rebalances, failed deliveries, errors, logs.
 
+use super::oauth;
 use super::settings::Topics;
 use crate::core::ids::Partition;
 use crate::core::record::StreamPartition;
 use crate::ports::{Assignment, LogError};
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -13,6 +14,7 @@ use rdkafka::producer::ProducerContext;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use std::collections::{HashMap, VecDeque};
+use std::error::Error;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -27,6 +29,7 @@ pub(super) struct Reports {
     client: &'static str,
     troubles: Mutex<VecDeque<(RDKafkaErrorCode, String)>>,
     last: Mutex<Option<(Instant, String)>>,
+    denial: Mutex<Option<String>>,
     logged: Mutex<HashMap<String, Instant>>,
 }
 
@@ -37,7 +40,13 @@ const EXPLAINS: Duration = Duration::from_secs(30);
 
 impl Reports {
     pub(super) fn new(client: &'static str) -> Reports {
-        Reports { client, troubles: Mutex::default(), last: Mutex::default(), logged: Mutex::default() }
+        Reports {
+            client,
+            troubles: Mutex::default(),
+            last: Mutex::default(),
+            denial: Mutex::default(),
+            logged: Mutex::default(),
+        }
     }
 
     /// The oldest trouble that nobody was told yet and that its caller must know of.
@@ -64,6 +73,11 @@ impl Reports {
         }
     }
 
+    /// Why a broker turned this client away, or this client a broker.
+    pub(super) fn denial(&self) -> Option<String> {
+        lock(&self.denial).clone()
+    }
+
     pub(super) fn report(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let text = if reason.is_empty() { error.to_string() } else { format!("{code:?}: {reason}") };
@@ -71,6 +85,10 @@ impl Reports {
             tracing::warn!(client = self.client, "{text}");
         } else {
             tracing::debug!(client = self.client, "{text}");
+        }
+        // A broker that misses a certificate says so after the handshake, when it reads as a lost connection.
+        if is_denial(code) || reason.contains(":SSL routines:") {
+            *lock(&self.denial) = Some(reason.to_owned());
         }
         // "All brokers are down" only counts them; what stands before it says why.
         let mut last = lock(&self.last);
@@ -125,26 +143,34 @@ pub(super) fn is_fatal(code: RDKafkaErrorCode) -> bool {
     )
 }
 
-/// Errors that mean that nothing goes on until something outside changes. A single lost connection is not one.
-pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
+/// Errors that other credentials or certificates would mend.
+fn is_denial(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
-        RDKafkaErrorCode::AllBrokersDown
-            | RDKafkaErrorCode::Authentication
+        RDKafkaErrorCode::Authentication
             | RDKafkaErrorCode::SSL
             | RDKafkaErrorCode::SaslAuthenticationFailed
             | RDKafkaErrorCode::UnsupportedSASLMechanism
             | RDKafkaErrorCode::IllegalSASLState
-            | RDKafkaErrorCode::TopicAuthorizationFailed
-            | RDKafkaErrorCode::GroupAuthorizationFailed
-            | RDKafkaErrorCode::ClusterAuthorizationFailed
-            | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
-            | RDKafkaErrorCode::UnknownTopic
-            | RDKafkaErrorCode::UnknownTopicOrPartition
-            | RDKafkaErrorCode::InconsistentGroupProtocol
-            | RDKafkaErrorCode::InvalidSessionTimeout
-            | RDKafkaErrorCode::InvalidGroupId
     )
+}
+
+/// Errors that mean that nothing goes on until something outside changes. A single lost connection is not one.
+pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
+    is_denial(code)
+        || matches!(
+            code,
+            RDKafkaErrorCode::AllBrokersDown
+                | RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::UnknownTopic
+                | RDKafkaErrorCode::UnknownTopicOrPartition
+                | RDKafkaErrorCode::InconsistentGroupProtocol
+                | RDKafkaErrorCode::InvalidSessionTimeout
+                | RDKafkaErrorCode::InvalidGroupId
+        )
 }
 
 /// The consumer's side.
@@ -178,6 +204,12 @@ impl ConsumerEvents {
 }
 
 impl ClientContext for ConsumerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        Ok(oauth::token(config)?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.reports.log(level, facility, text);
     }
@@ -238,6 +270,12 @@ impl ProducerEvents {
 }
 
 impl ClientContext for ProducerEvents {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        Ok(oauth::token(config)?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.reports.log(level, facility, text);
     }

@@ -2,6 +2,7 @@
 //! process that follows a whole topic by itself.
 
 use super::context::{Reports, is_fatal, is_outage};
+use super::oauth;
 use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
 use crate::core::ids::{Offset, Partition};
@@ -9,13 +10,14 @@ use crate::core::record::{Header, Record, Stream};
 use crate::core::time::Timestamp;
 use crate::ports::{LogError, OutputRecord};
 use bytes::Bytes;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 /// How often a followed topic is asked for new partitions.
@@ -27,6 +29,12 @@ struct Events {
 }
 
 impl ClientContext for Events {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        Ok(oauth::token(config)?)
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.reports.log(level, facility, text);
     }
@@ -54,7 +62,10 @@ fn client(settings: &KafkaSettings, name: &'static str) -> Result<Client, Settin
         .set("fetch.wait.max.ms", "500")
         .set("queued.max.messages.kbytes", "8192");
     let context = Events { reports: Reports::new(name) };
-    config.create_with_context(context).map_err(|error| SettingsError::Refused(error.to_string()))
+    let client: Client =
+        config.create_with_context(context).map_err(|error| SettingsError::Refused(error.to_string()))?;
+    oauth::give_token(&client, &settings.consumer)?;
+    Ok(client)
 }
 
 /// What a poll of a client said.

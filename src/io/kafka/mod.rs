@@ -7,10 +7,13 @@ mod cursors;
 mod follower;
 mod locate;
 mod log;
+mod login;
 pub mod mock;
+mod oauth;
 mod output;
 pub mod positions;
 mod producer;
+mod reach;
 pub mod redrive;
 mod settings;
 mod sys;
@@ -20,6 +23,7 @@ mod turn;
 
 pub use follower::{SharedReader, WholeReader, read_at};
 pub use log::KafkaLog;
+pub use reach::Unanswered;
 pub use settings::{
     Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,
     Topics,

@@ -1,6 +1,7 @@
 //! Where the inputs begin and end, and how far the group has come, for somebody who only looks on.
 
 use super::context::ConsumerEvents;
+use super::oauth;
 use super::settings::KafkaSettings;
 use super::sys::{Handle, NativeError, OffsetSpec, PendingOffsets, PendingTopics};
 use super::topology::topic_id;
@@ -80,6 +81,7 @@ impl Onlooker {
             config.create_with_context(ConsumerEvents::new(settings.topics.clone()))?;
         let client = Arc::new(client);
         let handle: Handle = client.clone();
+        oauth::give_token(&*handle, &settings.consumer)?;
         Ok(Onlooker { client, handle, settings })
     }
 

@@ -1,6 +1,7 @@
 //! One producer: records in, in order, and a flush that does not poll.
 
 use super::context::{ProducerEvents, is_fatal};
+use super::oauth;
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{self, Handle, NativeError, Queue, TopicHandle};
 use crate::ports::{LogError, OutputRecord};
@@ -31,6 +32,7 @@ impl Producer {
             .map_err(|error| SettingsError::Refused(error.to_string()))?;
         let base = Arc::new(base);
         let handle: Handle = base.clone();
+        oauth::give_token(&*handle, &settings.producer)?;
         let events = Queue::of_client(&handle);
         Ok(Producer { topics: HashMap::new(), events, handle, base })
     }

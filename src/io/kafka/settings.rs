@@ -1,5 +1,6 @@
 //! What a Kafka client is told, and what nobody else may tell it.
 
+use super::login;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use std::collections::BTreeMap;
@@ -82,6 +83,12 @@ pub enum SettingsError {
     Refused(String),
 }
 
+impl From<KafkaError> for SettingsError {
+    fn from(error: KafkaError) -> SettingsError {
+        SettingsError::Refused(without_value(&error))
+    }
+}
+
 /// An output takes at most so many bytes, whatever its topic takes.
 pub const MAX_OUTPUT_BYTES: usize = 10 * 1024 * 1024;
 
@@ -156,14 +163,15 @@ impl KafkaSettings {
     /// What librdkafka would refuse of these settings: a property that it does not know, or a value. Nothing is
     /// connected for it.
     pub fn refused(&self) -> Vec<String> {
-        let refused = |client: &str, config: Result<ClientConfig, SettingsError>| {
+        let refused = |client: &str, properties, config: Result<ClientConfig, SettingsError>| {
             let made = config.and_then(|config| {
-                config.create_native_config().map_err(|error| SettingsError::Refused(without_value(&error)))
+                config.create_native_config()?;
+                login::check(properties)
             });
             made.err().map(|error| format!("kafka.{client}: {error}; correct the name or the value of the property"))
         };
-        let consumer = refused("consumer", self.consumer_config());
-        let producer = refused("producer", self.producer_config(Some(&self.transactional_id)));
+        let consumer = refused("consumer", &self.consumer, self.consumer_config());
+        let producer = refused("producer", &self.producer, self.producer_config(Some(&self.transactional_id)));
         consumer.into_iter().chain(producer).collect()
     }
 

@@ -2,8 +2,9 @@
 -- Merges the windows of the records [from, to) of a partition and advances its frontier, both or neither.
 --
 -- KEYS: the frontier, then the windows. ARGV: from, to, topic id, the ms at which the first of the windows ends, then for
--- each window: its text, the ms at which it ends, the length of its channel's windows in ms. Answers 1; 0 when the stored frontier does not lead up to `from`; an
--- error when a newer version wrote one of the windows. After 0 or an error nothing has changed.
+-- each window: its text, the ms at which it ends, the length of its channel's windows in ms. Answers 1; 0 when the
+-- stored frontier does not lead up to `from`; an error when a newer version wrote one of the windows. After 0 or an error
+-- nothing has changed.
 --
 -- There is no `allow-oom` flag on purpose: a full memory then refuses the script as a whole, before its first write.
 -- Texts are put together from the digits that were read, since formatting a number is what costs most here.

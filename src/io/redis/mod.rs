@@ -1,21 +1,28 @@
-//! Windows and frontiers in Redis: one round trip for a read, one for any number of merges.
+//! Windows and frontiers in Redis: a single server (fixed, or found by Sentinels), or a cluster.
 
+mod access;
+mod cluster;
 mod errors;
 mod link;
 mod operator;
+mod sentinel;
+mod server;
+mod standalone;
 pub mod text;
 
+pub use access::{Access, Login, Node, SentinelAccess, Tls};
 pub use link::Patience;
-pub use operator::{Health, StoredWindow, WindowFilter, WindowScan};
+pub use operator::{Health, StoredWindow, WindowFilter};
 
-use crate::core::frontier::Stored;
+use crate::core::frontier::{Frontier, Stored};
+use crate::core::ids::{Partition, WindowKey};
 use crate::core::time::Timestamp;
 use crate::ports::{
-    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore,
 };
-use link::{Link, ScriptFile};
-use redis::{Cmd, Pipeline, Value};
-use text::Keys;
+use cluster::Cluster;
+use redis::Value;
+use standalone::Standalone;
 
 /// A merge blocks Redis for about a microsecond a window; callers cut longer ranges.
 pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
@@ -25,6 +32,8 @@ pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
 pub struct RedisOptions {
     /// `redis://` or `rediss://`, with user and password if needed.
     pub url: String,
+    /// What the URL does not say.
+    pub access: Access,
     /// Stands before all keys; may be empty.
     pub key_prefix: String,
     /// The name of the topic that the frontiers are of.
@@ -33,128 +42,91 @@ pub struct RedisOptions {
     pub patience: Patience,
 }
 
-/// The windows and frontiers of one deployment in a Redis (or Valkey) without cluster mode.
+/// The windows and frontiers of one deployment.
 ///
-/// Any error gives the connection up; the next call makes another.
-pub struct RedisStore {
-    link: Link,
-    keys: Keys,
-    merge: ScriptFile,
-    start: ScriptFile,
-    advise: ScriptFile,
+/// Any error gives the connections up; the next call makes others.
+pub struct RedisStore(Place);
+
+enum Place {
+    Standalone(Box<Standalone>),
+    Cluster(Box<Cluster>),
 }
 
 impl RedisStore {
-    /// Connects to nothing yet. Refused when the URL is not usable.
+    /// Connects to nothing yet. Refused when it is told what cannot work.
     pub fn new(options: &RedisOptions) -> Result<RedisStore, StoreError> {
-        Ok(RedisStore {
-            link: Link::new(&options.url, options.patience)?,
-            keys: Keys::new(&options.key_prefix, &options.inbound_topic),
-            merge: ScriptFile::new(include_str!("merge.lua")),
-            start: ScriptFile::new(include_str!("start.lua")),
-            advise: ScriptFile::new(include_str!("advise.lua")),
-        })
+        Ok(RedisStore(match options.access.cluster.is_empty() {
+            true => Place::Standalone(Box::new(Standalone::new(options)?)),
+            false => Place::Cluster(Box::new(Cluster::new(options)?)),
+        }))
     }
 
-    fn merge_command(&self, call: &MergeCall) -> Cmd {
-        debug_assert!(call.windows.len() <= MAX_WINDOWS_A_MERGE, "a merge of {} windows", call.windows.len());
-        let mut command = redis::cmd("EVALSHA");
-        command.arg(self.merge.hash()).arg(1 + call.windows.len()).arg(self.keys.frontier(call.partition));
-        for write in &call.windows {
-            command.arg(self.keys.window(&write.key));
+    /// Reads what decides whether this Redis can be relied on; of several servers, what is worst.
+    pub fn health(&mut self) -> Result<Health, StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.health(),
+            Place::Cluster(store) => store.health(),
         }
-        let ends = call.windows.iter().map(|write| write.window.expires_at(write.length));
-        let first_end = ends.min().unwrap_or(Timestamp::MAX);
-        command.arg(call.from.0).arg(call.to.0).arg(call.topic_id.as_str()).arg(first_end.as_millis());
-        for WindowWrite { key: _, window, length } in &call.windows {
-            command
-                .arg(text::encode_window(window))
-                .arg(window.expires_at(*length).as_millis())
-                .arg(length.as_millis());
+    }
+
+    /// Reads one window; None when there is nothing.
+    pub fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.get_window(key),
+            Place::Cluster(store) => store.get_window(key),
         }
-        command
+    }
+
+    /// Reads frontiers, in the order asked for.
+    pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
+        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), ..ReadRequest::default() })?.frontiers)
+    }
+
+    /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window
+    /// that is opened or ends meanwhile may be listed or not. After an error it ends.
+    pub fn scan_windows<'a>(
+        &'a mut self,
+        filter: &WindowFilter,
+        limit: usize,
+    ) -> Box<dyn Iterator<Item = Result<StoredWindow, StoreError>> + 'a> {
+        match &mut self.0 {
+            Place::Standalone(store) => Box::new(store.scan_windows(filter, limit)),
+            Place::Cluster(store) => store.scan_windows(filter, limit),
+        }
+    }
+
+    /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act:
+    /// applying it again opens the window again.
+    pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.delete_window(key),
+            Place::Cluster(store) => store.delete_window(key),
+        }
+    }
+
+    fn place(&mut self) -> &mut dyn WindowStore {
+        match &mut self.0 {
+            Place::Standalone(store) => store.as_mut(),
+            Place::Cluster(store) => store.as_mut(),
+        }
     }
 }
 
 impl WindowStore for RedisStore {
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
-        let ReadRequest { frontiers, windows, advice } = request;
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("TIME");
-        let count = frontiers.len() + windows.len() + advice.len();
-        if count > 0 {
-            // One command, so that frontiers and windows are of one instant.
-            pipeline.cmd("MGET");
-            for partition in frontiers {
-                pipeline.arg(self.keys.frontier(*partition));
-            }
-            for key in windows {
-                pipeline.arg(self.keys.window(key));
-            }
-            for key in advice {
-                pipeline.arg(self.keys.advice(key));
-            }
-        }
-        let mut answers = self.link.ask(&pipeline)?.into_iter();
-        let clock = answers.next().as_ref().and_then(clock).ok_or_else(|| errors::unexpected_answer("TIME"))?;
-        let values = answers.next().map_or_else(|| Ok(Vec::new()), |values| texts(values, "MGET"))?;
-        if values.len() != count {
-            return Err(errors::unexpected_answer("MGET"));
-        }
-        let (frontiers, others) = values.split_at(frontiers.len());
-        let (windows, advice) = others.split_at(windows.len());
-        Ok(Snapshot {
-            frontiers: frontiers.iter().map(|text| text::decode_frontier(text.as_deref())).collect(),
-            windows: windows.iter().map(|text| text::decode_window(text.as_deref())).collect(),
-            advice: advice.iter().map(|text| text::decode_advice(text.as_deref())).collect(),
-            clock,
-        })
+        self.place().read(request)
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipeline.add_command(self.merge_command(call));
-        }
-        let answers = self.link.run_script(&self.merge, &pipeline)?;
-        let outcome = |merged| if merged { MergeOutcome::Merged } else { MergeOutcome::Refused };
-        answers.iter().map(|answer| Ok(outcome(yes_or_no(answer, "merge")?))).collect()
+        self.place().merge(calls)
     }
 
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
-        let mut pipeline = Pipeline::with_capacity(starts.len());
-        for FrontierStart { partition, seen, frontier } in starts {
-            let Some(seen) = text::seen_bytes(seen) else {
-                continue;
-            };
-            pipeline.cmd("EVALSHA").arg(self.start.hash()).arg(1).arg(self.keys.frontier(*partition));
-            pipeline.arg(seen).arg(text::encode_frontier(frontier));
-        }
-        if pipeline.is_empty() {
-            return Ok(vec![false; starts.len()]);
-        }
-        let mut answers = self.link.run_script(&self.start, &pipeline)?.into_iter();
-        let mut started = Vec::with_capacity(starts.len());
-        for start in starts {
-            let was_asked = start.seen != Stored::Newer;
-            started.push(was_asked && answers.next().map_or(Ok(false), |answer| yes_or_no(&answer, "start"))?);
-        }
-        Ok(started)
+        self.place().start_frontiers(starts)
     }
 
     fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
-        if writes.is_empty() {
-            return Ok(());
-        }
-        let mut pipeline = Pipeline::with_capacity(writes.len());
-        for AdviceWrite { key, advice, length } in writes {
-            pipeline.cmd("EVALSHA").arg(self.advise.hash()).arg(1).arg(self.keys.advice(key));
-            pipeline.arg(advice.refused_at.as_millis()).arg(advice.expires_at(*length).as_millis());
-        }
-        self.link.run_script(&self.advise, &pipeline).map(drop)
+        self.place().advise(writes)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What an operator asks of Redis: is it fit, what windows does it hold, remove one.
 
-use super::{RedisStore, clock, errors, text, texts};
-use crate::core::frontier::{Frontier, Stored};
-use crate::core::ids::{Partition, WindowKey};
+use super::standalone::Standalone;
+use super::{clock, errors, text};
+use crate::core::frontier::Stored;
+use crate::core::ids::WindowKey;
 use crate::core::time::{Span, Timestamp};
 use crate::core::window::Window;
-use crate::ports::{ReadRequest, StoreError, WindowStore};
+use crate::ports::StoreError;
 use redis::Value;
+use std::borrow::BorrowMut;
 use std::collections::{HashSet, VecDeque};
 
 const KEYS_A_SCAN: usize = 1_000;
@@ -61,7 +63,7 @@ impl WindowFilter {
     }
 }
 
-impl RedisStore {
+impl Standalone {
     /// Reads what decides whether this Redis can be relied on.
     pub fn health(&mut self) -> Result<Health, StoreError> {
         let mut pipeline = redis::pipe();
@@ -101,25 +103,10 @@ impl RedisStore {
         Ok(self.read_windows(vec![key.clone()])?.into_iter().next())
     }
 
-    /// Reads frontiers, in the order asked for.
-    pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
-        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), ..ReadRequest::default() })?.frontiers)
-    }
-
     /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window
     /// that is opened or ends meanwhile may be listed or not.
-    pub fn scan_windows(&mut self, filter: &WindowFilter, limit: usize) -> WindowScan<'_> {
-        let WindowFilter { channel, business, customer } = filter;
-        let glob = self.keys.window_glob(channel.as_deref(), business.as_deref(), customer.as_deref());
-        WindowScan {
-            store: self,
-            filter: filter.clone(),
-            glob,
-            cursor: Some("0".to_owned()),
-            listed: HashSet::new(),
-            ready: VecDeque::new(),
-            limit,
-        }
+    pub fn scan_windows(&mut self, filter: &WindowFilter, limit: usize) -> WindowScan<&mut Standalone> {
+        WindowScan::of(self, filter, limit)
     }
 
     /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act: applying it again
@@ -137,19 +124,18 @@ impl RedisStore {
             return Ok(Vec::new());
         }
         let mut pipeline = redis::pipe();
-        pipeline.cmd("MGET");
+        // Each key by itself: in a cluster, those of one server need not share a slot.
         for key in &keys {
-            pipeline.arg(self.keys.window(key));
-        }
-        for key in &keys {
-            pipeline.cmd("PTTL").arg(self.keys.window(key));
+            let name = self.keys.window(key);
+            pipeline.cmd("GET").arg(&name).cmd("PTTL").arg(&name);
         }
         let mut answers = self.link.ask(&pipeline)?.into_iter();
-        let values = texts(answers.next().unwrap_or(Value::Nil), "MGET")?;
         let mut windows = Vec::with_capacity(keys.len());
-        for ((key, value), remaining) in keys.into_iter().zip(values).zip(answers) {
-            let Value::Int(remaining_ms) = remaining else {
-                return Err(errors::unexpected_answer("PTTL"));
+        for key in keys {
+            let (value, remaining_ms) = match (answers.next(), answers.next()) {
+                (Some(Value::BulkString(text)), Some(Value::Int(remaining_ms))) => (Some(text), remaining_ms),
+                (Some(Value::Nil), Some(Value::Int(remaining_ms))) => (None, remaining_ms),
+                _ => return Err(errors::unexpected_answer("GET or PTTL")),
             };
             const NO_END: i64 = -1;
             const NO_KEY: i64 = -2;
@@ -163,8 +149,8 @@ impl RedisStore {
 }
 
 /// Windows as they are found. After an error it ends.
-pub struct WindowScan<'a> {
-    store: &'a mut RedisStore,
+pub(super) struct WindowScan<S> {
+    store: S,
     filter: WindowFilter,
     glob: String,
     cursor: Option<String>,
@@ -173,27 +159,42 @@ pub struct WindowScan<'a> {
     limit: usize,
 }
 
-impl WindowScan<'_> {
+impl<S: BorrowMut<Standalone>> WindowScan<S> {
+    pub(super) fn of(store: S, filter: &WindowFilter, limit: usize) -> WindowScan<S> {
+        let WindowFilter { channel, business, customer } = filter;
+        let glob = store.borrow().keys.window_glob(channel.as_deref(), business.as_deref(), customer.as_deref());
+        WindowScan {
+            store,
+            filter: filter.clone(),
+            glob,
+            cursor: Some("0".to_owned()),
+            listed: HashSet::new(),
+            ready: VecDeque::new(),
+            limit,
+        }
+    }
+
     fn scan_on(&mut self, cursor: &str) -> Result<(), StoreError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(&self.glob).arg("COUNT").arg(KEYS_A_SCAN);
-        let answer = self.store.link.ask(&pipeline)?.pop().unwrap_or(Value::Nil);
+        let store = self.store.borrow_mut();
+        let answer = store.link.ask(&pipeline)?.pop().unwrap_or(Value::Nil);
         let (next, found): (String, Vec<Vec<u8>>) =
             redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
         self.cursor = Some(next).filter(|next| next != "0");
         let mut keys = Vec::new();
-        for key in found.iter().filter_map(|key| self.store.keys.parse_window(key)) {
+        for key in found.iter().filter_map(|key| store.keys.parse_window(key)) {
             // A scan may find a key twice.
             if self.listed.len() < self.limit && self.filter.takes(&key) && self.listed.insert(key.clone()) {
                 keys.push(key);
             }
         }
-        self.ready.extend(self.store.read_windows(keys)?);
+        self.ready.extend(store.read_windows(keys)?);
         Ok(())
     }
 }
 
-impl Iterator for WindowScan<'_> {
+impl<S: BorrowMut<Standalone>> Iterator for WindowScan<S> {
     type Item = Result<StoredWindow, StoreError>;
 
     fn next(&mut self) -> Option<Self::Item> {

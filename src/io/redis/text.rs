@@ -19,6 +19,7 @@ pub struct Keys {
     window_prefix: String,
     frontier_prefix: String,
     advice_prefix: String,
+    nonce_prefix: String,
 }
 
 impl Keys {
@@ -28,6 +29,7 @@ impl Keys {
             window_prefix: format!("{prefix}window:"),
             frontier_prefix: format!("{prefix}frontier:{inbound_topic}:"),
             advice_prefix: format!("{prefix}advice:"),
+            nonce_prefix: format!("{prefix}nonce:"),
         }
     }
 
@@ -44,6 +46,11 @@ impl Keys {
     /// `PREFIXadvice:CHANNEL:BUSINESS:CUSTOMER`.
     pub fn advice(&self, key: &WindowKey) -> String {
         [&self.advice_prefix, key.as_str()].concat()
+    }
+
+    /// `PREFIXnonce:NAME:{TAG}`: what a store of that name wrote last on the server that the tag lies on.
+    pub fn nonce(&self, name: &str, tag: &str) -> String {
+        format!("{}{name}:{{{tag}}}", self.nonce_prefix)
     }
 
     /// The window key in a Redis key, if it is one of ours.

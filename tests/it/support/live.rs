@@ -157,14 +157,10 @@ impl<'a> Live<'a> {
     /// How many windows are not those of the customers' last messages.
     fn wrong_windows(&self, wrote: &HashMap<u64, i64>) -> usize {
         let customers: Vec<(&u64, &i64)> = wrote.iter().collect();
-        let mut redis = self.site.redis();
         let mut wrong = 0;
         for some in customers.chunks(1_000) {
-            let mut command = redis::cmd("MGET");
-            for (customer, _) in some {
-                command.arg(self.site.window_key(&writer(**customer)));
-            }
-            let values: Vec<Option<String>> = command.query(&mut redis).unwrap();
+            let keys = some.iter().map(|(customer, _)| self.site.window_key(&writer(**customer)));
+            let values = self.site.texts(&keys.collect::<Vec<_>>());
             let last = |value: &Option<String>| value.as_deref()?.split(' ').nth(1)?.parse::<i64>().ok();
             wrong += some.iter().zip(&values).filter(|((_, at), value)| last(value) != Some(**at)).count();
         }

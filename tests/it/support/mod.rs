@@ -1,11 +1,15 @@
 //! What the tests on real services share.
 
+pub mod certificates;
 pub mod collect;
 pub mod command;
 pub mod forwarder;
+pub mod grants;
 pub mod inspect;
 pub mod live;
 pub mod python;
+pub mod redis_cluster;
+pub mod sentinels;
 pub mod services;
 pub mod site;
 pub mod traffic;

@@ -9,6 +9,7 @@ use std::hash::BuildHasher;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -16,7 +17,7 @@ use tempfile::TempDir;
 const SCRIPT: &str = include_str!("../../../scripts/services.sh");
 
 /// A port below those that the kernel gives to outgoing connections: nobody takes it while its service is down.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let random = RandomState::new();
     let ports = (0_u64..1_000).map(|attempt| 10_000 + (random.hash_one(attempt) % 20_000) as u16);
     let free = ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
@@ -29,7 +30,7 @@ fn signal(child: &Child, name: &str) {
     assert!(done.success(), "kill -{name}");
 }
 
-fn end(child: &mut Child) {
+pub fn end(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -43,13 +44,23 @@ pub struct OwnKafka {
 
 impl OwnKafka {
     pub fn start() -> OwnKafka {
+        OwnKafka::start_with(|_, _| String::new(), &[])
+    }
+
+    /// With further properties, made of its port and its controller's, and options of the command that formats it.
+    pub fn start_with(properties: impl Fn(u16, u16) -> String, format_options: &[&str]) -> OwnKafka {
         let folder = tempfile::Builder::new().prefix("sessiongate-kafka.").tempdir().unwrap();
         let (port, controller_port) = (free_port(), free_port());
-        let properties = kafka_properties(&folder.path().to_string_lossy(), port, controller_port);
+        let usual = kafka_properties(&folder.path().to_string_lossy(), port, controller_port);
+        // Of a property that is there twice, the later counts.
+        let properties = format!("{usual}\n{}", properties(port, controller_port));
         let file = folder.path().join("server.properties");
         fs::write(&file, properties).unwrap();
         let mut format = java(&folder);
-        format.args(["kafka.tools.StorageTool", "format", "-t", "c2Vzc2lvbmdhdGUtLS0tLQ", "-c"]).arg(&file);
+        format
+            .args(["kafka.tools.StorageTool", "format", "-t", "c2Vzc2lvbmdhdGUtLS0tLQ", "-c"])
+            .arg(&file)
+            .args(format_options);
         assert!(format.stdout(Stdio::null()).status().unwrap().success(), "Kafka's folder could not be formatted");
         let child = OwnKafka::spawn(&folder);
         let kafka = OwnKafka { brokers: format!("127.0.0.1:{port}"), folder, child };
@@ -122,7 +133,7 @@ pub struct OwnRedis {
     pub port: u16,
     options: Vec<String>,
     folder: TempDir,
-    child: Child,
+    child: Mutex<Child>,
 }
 
 impl OwnRedis {
@@ -131,7 +142,7 @@ impl OwnRedis {
         let folder = tempfile::Builder::new().prefix("sessiongate-redis.").tempdir().unwrap();
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let port = free_port();
-        let child = OwnRedis::spawn(port, &options, &folder);
+        let child = Mutex::new(OwnRedis::spawn(port, &options, &folder));
         let redis = OwnRedis { port, options, folder, child };
         redis.wait_until_ready();
         redis
@@ -174,7 +185,7 @@ impl OwnRedis {
         command.query(&mut connection).unwrap()
     }
 
-    fn info(&self, section: &str) -> String {
+    pub fn info(&self, section: &str) -> String {
         redis::from_redis_value(self.run(redis::cmd("INFO").arg(section))).unwrap()
     }
 
@@ -184,17 +195,28 @@ impl OwnRedis {
 
     /// kill -9.
     pub fn kill(&mut self) {
-        end(&mut self.child);
+        self.kill_shared();
+    }
+
+    /// The same, of one that is not ours alone.
+    pub fn kill_shared(&self) {
+        end(&mut self.child.lock().unwrap());
+    }
+
+    /// Starts it as it was started first, with whatever it has kept on disk.
+    pub fn start_shared(&self) {
+        *self.child.lock().unwrap() = OwnRedis::spawn(self.port, &self.options, &self.folder);
+        self.wait_until_ready();
     }
 
     /// SIGSTOP: connections stay, answers do not come.
     pub fn pause(&self) {
-        signal(&self.child, "STOP");
+        signal(&self.child.lock().unwrap(), "STOP");
     }
 
     /// SIGCONT.
     pub fn resume(&self) {
-        signal(&self.child, "CONT");
+        signal(&self.child.lock().unwrap(), "CONT");
     }
 
     /// Kills it and starts it with nothing in it.
@@ -214,15 +236,14 @@ impl OwnRedis {
     }
 
     fn restart(&mut self, dump: Option<PathBuf>) {
-        end(&mut self.child);
+        self.kill_shared();
         let loaded = self.loaded_at_start();
         match dump {
             Some(dump) => drop(fs::copy(dump, loaded).unwrap()),
             // What a replica received as a file would be loaded too.
             None => drop(fs::remove_file(loaded)),
         }
-        self.child = OwnRedis::spawn(self.port, &self.options, &self.folder);
-        self.wait_until_ready();
+        self.start_shared();
     }
 
     fn loaded_at_start(&self) -> PathBuf {
@@ -241,6 +262,6 @@ impl OwnRedis {
 
 impl Drop for OwnRedis {
     fn drop(&mut self) {
-        end(&mut self.child);
+        self.kill_shared();
     }
 }

@@ -1,6 +1,7 @@
 //! A place to test in: topics and keys of its own on a Kafka and a Redis.
 
 use super::collect::Collector;
+use super::redis_cluster::RedisCluster;
 use super::wait_longer;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -11,6 +12,7 @@ use rdkafka::message::{Header, Headers, Message, OwnedHeaders, ToBytes};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -51,6 +53,7 @@ pub struct Site {
     pub redis_url: String,
     /// Stands before every topic's name and every Redis key.
     pub prefix: String,
+    cluster: Option<Arc<RedisCluster>>,
     producer: BaseProducer,
 }
 
@@ -71,6 +74,14 @@ impl Site {
         site
     }
 
+    /// With its windows in a cluster.
+    pub fn on_cluster(brokers: &str, cluster: &Arc<RedisCluster>, name: &str, partitions: i32) -> Site {
+        let mut site = Site::bare(brokers, "redis://127.0.0.1:1", name);
+        site.cluster = Some(cluster.clone());
+        site.create_topics(partitions);
+        site
+    }
+
     /// On the services that `make test` starts, before any topic was created.
     pub fn without_topics(name: &str) -> Site {
         let brokers = super::variable("SESSIONGATE_TEST_BROKERS");
@@ -85,7 +96,7 @@ impl Site {
         config.set("bootstrap.servers", brokers).set("partitioner", "murmur2_random").set("linger.ms", "1");
         config.set("queue.buffering.max.messages", "2000000").set("queue.buffering.max.kbytes", "1048576");
         let producer = config.create().unwrap();
-        Site { brokers: brokers.into(), redis_url: redis_url.into(), prefix, producer }
+        Site { brokers: brokers.into(), redis_url: redis_url.into(), prefix, cluster: None, producer }
     }
 
     pub fn topic(&self, name: &str) -> String {
@@ -227,6 +238,14 @@ impl Site {
         redis::Client::open(self.redis_url.as_str()).unwrap().get_connection().unwrap()
     }
 
+    /// The texts under these keys.
+    pub fn texts(&self, keys: &[String]) -> Vec<Option<String>> {
+        match &self.cluster {
+            Some(cluster) => cluster.texts(keys),
+            None => redis::cmd("MGET").arg(keys).query(&mut self.redis()).unwrap(),
+        }
+    }
+
     pub fn window_key(&self, customer: &str) -> String {
         format!("{}window:whatsapp:{BUSINESS}:{customer}", self.prefix)
     }
@@ -242,6 +261,9 @@ impl Site {
         set("KAFKA_BROKERS", &self.brokers);
         set("KAFKA_GROUP_ID", &self.group());
         set("REDIS_URL", &self.redis_url);
+        if let Some(cluster) = &self.cluster {
+            set("REDIS_CLUSTER_NODES", &cluster.nodes());
+        }
         set("REDIS_KEY_PREFIX", &self.prefix);
         set("ADMIN_LISTEN", "127.0.0.1:0");
         for topic in TOPICS {

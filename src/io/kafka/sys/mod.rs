@@ -7,6 +7,7 @@ mod lookup;
 mod message;
 mod produce;
 mod queue;
+mod token;
 mod transaction;
 
 pub(super) use brokers::set_first_rebalance_delay;
@@ -14,6 +15,7 @@ pub(super) use lookup::{DescribedTopic, ListedOffset, OffsetSpec, PendingOffsets
 pub(super) use message::Message;
 pub(super) use produce::{TopicHandle, flush};
 pub(super) use queue::{Queue, WakeUp};
+pub(super) use token::set_oauth_token;
 pub(super) use transaction::{GroupMetadata, abort, begin, commit, init, send_offsets};
 
 use rdkafka::admin::AdminClient;

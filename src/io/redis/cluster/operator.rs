@@ -1,0 +1,85 @@
+//! What an operator asks of a cluster: the same as of one server, of all of them.
+
+use super::Cluster;
+use super::map::Owner;
+use crate::core::ids::WindowKey;
+use crate::io::redis::operator::{Health, StoredWindow, WindowFilter, WindowScan};
+use crate::io::redis::server::Server;
+use crate::io::redis::standalone::Standalone;
+use crate::io::redis::{errors, yes_or_no};
+use crate::ports::StoreError;
+
+impl Cluster {
+    /// Of all servers that own slots, what is worst.
+    pub(in super::super) fn health(&mut self) -> Result<Health, StoreError> {
+        let mut worst: Option<Health> = None;
+        for mut server in self.servers()? {
+            let health = server.health()?;
+            worst = Some(match worst {
+                Some(worst) => worse(worst, health),
+                None => health,
+            });
+        }
+        worst.ok_or_else(errors::no_cluster_node)
+    }
+
+    /// Reads one window; None when there is nothing.
+    pub(in super::super) fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
+        let map = self.fleet.map()?;
+        let owner = map.owner_of(&self.keys.window(key));
+        self.server(&map.owners[owner])?.get_window(key)
+    }
+
+    /// Lists windows, server after server.
+    pub(in super::super) fn scan_windows<'a>(
+        &'a mut self,
+        filter: &WindowFilter,
+        limit: usize,
+    ) -> Box<dyn Iterator<Item = Result<StoredWindow, StoreError>> + 'a> {
+        let filter = filter.clone();
+        match self.servers() {
+            Err(error) => Box::new(std::iter::once(Err(error))),
+            Ok(servers) => {
+                let of_one = move |server| WindowScan::of(server, &filter, limit);
+                Box::new(servers.into_iter().flat_map(of_one).take(limit))
+            }
+        }
+    }
+
+    /// Removes a window and the advice on it, which may lie on another server.
+    pub(in super::super) fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+        let names = [self.keys.window(key), self.keys.advice(key)];
+        self.under_map(|cluster, map| {
+            let mut pipelines = vec![redis::pipe(); map.owners.len()];
+            for name in &names {
+                pipelines[map.owner_of(name)].cmd("DEL").arg(name);
+            }
+            let answers = cluster.fleet.ask(map, &pipelines)?;
+            let of_window = answers[map.owner_of(&names[0])].first();
+            Ok(of_window.map_or(Ok(false), |answer| yes_or_no(answer, "DEL"))?)
+        })
+    }
+
+    fn servers(&mut self) -> Result<Vec<Standalone>, StoreError> {
+        let map = self.fleet.map()?;
+        map.owners.iter().map(|owner| self.server(owner)).collect()
+    }
+
+    fn server(&self, owner: &Owner) -> Result<Standalone, StoreError> {
+        Ok(Standalone::of(Server::fixed(self.fleet.way_to(&owner.node)?), &self.options))
+    }
+}
+
+fn worse(one: Health, other: Health) -> Health {
+    let numbers = |health: &Health| -> Vec<u32> { health.version.split('.').map_while(|it| it.parse().ok()).collect() };
+    let is_sound = |policy: &Option<String>| policy.as_deref() == Some("noeviction");
+    let clock = one.clock.max(other.clock);
+    let eviction_policy = match (&one.eviction_policy, &other.eviction_policy) {
+        (policy, sound) if is_sound(sound) => policy.clone(),
+        (None, Some(policy)) => Some(policy.clone()),
+        (Some(unsound), None) if !is_sound(&one.eviction_policy) => Some(unsound.clone()),
+        (_, policy) => policy.clone(),
+    };
+    let older = if numbers(&other) < numbers(&one) { other } else { one };
+    Health { clock, eviction_policy, ..older }
+}
