@@ -3,6 +3,7 @@
 //! `UPDATE_DOCS=1 cargo test --test docs` writes the generated parts anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use sessiongate::admin::metrics::catalogue::{Family, families};
 use sessiongate::config::{Fallback, KeySpec, Kind, Reserved, keys};
 use sessiongate::core::policy::EVENT_KINDS;
 use sessiongate::core::record::ReasonCode;
@@ -16,13 +17,17 @@ const NOTES: &[(&str, &str)] = &[
     ("topics.inbound_message", "In this version: canonical records only."),
     ("topics.template_status", NOT_READ),
     ("topics.delivery_status", NOT_READ),
-    ("admin.listen", "In this version: `GET /v1/status` only."),
 ];
 const NOT_READ: &str = "Not in effect in this version: the name is checked, and the topic is not read.";
 
 #[test]
 fn the_configuration_page_holds_every_key_as_the_code_has_it() {
     generated("docs/configuration.md", "keys", &configuration());
+}
+
+#[test]
+fn the_metrics_page_holds_every_metric_as_the_code_has_it() {
+    generated("docs/metrics.md", "metrics", &metrics());
 }
 
 #[test]
@@ -107,6 +112,16 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n  {}", broken.join("\n  "));
+}
+
+fn metrics() -> String {
+    let mut page = String::from("\n| Metric | Type | Labels | Means |\n|---|---|---|---|\n");
+    for Family { name, kind, labels, help } in families() {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = help.replace('|', "\\|");
+        writeln!(page, "| `{name}` | {} | {} | {help} |", kind.as_str(), labels.join(" ")).unwrap();
+    }
+    page
 }
 
 fn configuration() -> String {

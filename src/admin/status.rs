@@ -71,8 +71,7 @@ macro_rules! counters {
 
         impl From<&Tally> for Counters {
             fn from(tally: &Tally) -> Counters {
-                let Tally { $($name),* } = tally;
-                Counters { $($name: $name.get()),* }
+                Counters { $($name: tally.$name.get()),* }
             }
         }
     };
@@ -81,8 +80,12 @@ macro_rules! counters {
 counters! {
     /// Inbound records taken.
     inbound
+    /// Those of them in which something could not be used.
+    inbound_rejected
     /// Intent records taken.
     intents
+    /// Those of them that could not be used.
+    intents_rejected
     /// Verdicts: session send.
     session_sends
     /// Verdicts: template required.
@@ -105,6 +108,8 @@ counters! {
     late
     /// Events from the future.
     future
+    /// Events of a kind that the table does not know.
+    unknown_kinds
     /// Negative verdicts without proof.
     timed_out
     /// Inbound records that lie elsewhere than co-partitioning asserts.

@@ -12,6 +12,7 @@ use crate::shard::codec::Codec;
 use crate::shard::engine::rules::Rules;
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
+use crate::shard::metered::MeteredStore;
 use crate::shard::runner::{self, Board, Exit};
 use crate::wire::output::{Encoder, Topics};
 use std::sync::Arc;
@@ -137,6 +138,7 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             Ok(store) => store,
             Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
         };
+        let store = MeteredStore::new(store, board.clone());
         let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts) };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
@@ -160,7 +162,7 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
                     pause = SHORTEST_PAUSE;
                 }
                 warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
-                if !slept(pause, stop) {
+                if !slept(pause, stop, board) {
                     return Ended::Stopped;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -170,9 +172,10 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
 }
 
 /// Sleeps; false when the worker was asked to stop meanwhile.
-fn slept(pause: Duration, stop: &AtomicBool) -> bool {
+fn slept(pause: Duration, stop: &AtomicBool, board: &Board) -> bool {
     let end = Instant::now() + pause;
     while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+        board.turned();
         thread::sleep(Duration::from_millis(50));
     }
     !stop.load(Ordering::Relaxed)

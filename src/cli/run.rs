@@ -1,10 +1,10 @@
 //! `sessiongate run`.
 
 use super::{FAILURE, SUCCESS};
-use crate::admin::Admin;
+use crate::admin::{Admin, Shown};
 use crate::app::{self, Ended, preflight};
 use crate::config::Config;
-use crate::io::redis::RedisStore;
+use crate::io::redis::{Patience, RedisOptions, RedisStore};
 use crate::ports::{StoreError, WindowStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +14,8 @@ use tracing::{error, info};
 
 /// What is in flight has so long to be committed once the worker was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// Whoever looks a window up over HTTP waits no longer than this for Redis.
+const LOOKUP_PATIENCE: Patience = Patience { connect: Duration::from_secs(1), answer: Duration::from_secs(2) };
 
 pub(super) fn run(config: &Config) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -25,7 +27,7 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     // It listens from the start, so that a worker that waits for Kafka or Redis can be asked too.
-    let admin = Admin::start(&config.admin, &config.kafka.group_id).await;
+    let admin = Admin::start(config).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let looking = tokio::task::spawn_blocking({
@@ -48,13 +50,21 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     };
 
     let options = preflight::redis_options(config);
+    let looked_at_by = |patience| RedisStore::new(&RedisOptions { patience, ..options.clone() });
+    let (lookups, probe) = (looked_at_by(LOOKUP_PATIENCE)?, looked_at_by(Patience::default())?);
     let store = Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> {
         Ok(Box::new(RedisStore::new(&options)?))
     });
     let parts = app::parts(config, &found);
     let instance = parts.first().map(|shard| shard.instance.clone()).unwrap_or_default();
     let mut running = app::start(parts, store)?;
-    admin.show(&instance, running.boards());
+    admin.show(Shown {
+        instance: instance.clone(),
+        boards: running.boards().to_vec(),
+        store: Box::new(lookups),
+        probe: Box::new(probe),
+        kafka: preflight::admin_settings(config),
+    })?;
     info!(shards = config.worker.shards, instance, "running");
     tokio::select! {
         ended = running.ended() => return Ok(outcome(&ended)),

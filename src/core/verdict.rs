@@ -35,6 +35,14 @@ pub enum TemplateReason {
 }
 
 impl TemplateReason {
+    /// Every reason.
+    pub const ALL: [TemplateReason; 4] = [
+        TemplateReason::NoOpenWindow,
+        TemplateReason::WindowClosing,
+        TemplateReason::ProviderRefused,
+        TemplateReason::TemplateRequested,
+    ];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -58,6 +66,9 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// Every basis.
+    pub const ALL: [Basis; 3] = [Basis::Complete, Basis::Timeout, Basis::Advisory];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -3,6 +3,8 @@
 pub mod codec;
 pub mod engine;
 pub mod hands;
+pub mod meter;
+pub mod metered;
 pub mod runner;
 pub mod tally;
 mod teller;

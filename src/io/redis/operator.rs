@@ -94,6 +94,46 @@ impl RedisStore {
         })
     }
 
+    /// Whether a write of the worker's would be taken now: asks for one that a full, read-only or misconfigured Redis
+    /// refuses, and that changes nothing in any other.
+    pub fn check_writable(&mut self) -> Result<(), StoreError> {
+        // No partition has that number, and XX writes only over what is there.
+        let nowhere = self.keys.frontier(Partition(-1));
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SET").arg(nowhere).arg("").arg("XX").arg("PX").arg(1);
+        self.link.ask(&pipeline).map(|_| ())
+    }
+
+    /// About how many windows there are: the share of windows among some of the keys, times the number of all keys.
+    /// Keys that have expired and were not removed yet count too.
+    pub fn estimate_windows(&mut self) -> Result<u64, StoreError> {
+        let mut start = [0; 8];
+        // Without randomness it is the same keys each time, which is an estimate too.
+        let _ = getrandom::fill(&mut start);
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("DBSIZE");
+        // From anywhere: a cursor names a place in the table of keys. The whole table is read from its beginning.
+        for cursor in [0, u64::from_le_bytes(start)] {
+            pipeline.cmd("SCAN").arg(cursor).arg("COUNT").arg(KEYS_A_SCAN);
+        }
+        let mut answers = self.link.ask(&pipeline)?.into_iter();
+        let all: u64 = answers
+            .next()
+            .and_then(|answer| redis::from_redis_value(answer).ok())
+            .ok_or_else(|| errors::unexpected_answer("DBSIZE"))?;
+        let (mut looked_at, mut windows) = (0_u64, 0_u64);
+        for answer in answers {
+            let (next, keys): (String, Vec<Vec<u8>>) =
+                redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
+            looked_at += keys.len() as u64;
+            windows += keys.iter().filter(|key| self.keys.parse_window(key).is_some()).count() as u64;
+            if next == "0" && looked_at >= all {
+                break;
+            }
+        }
+        Ok(if looked_at == 0 { 0 } else { (all as f64 * windows as f64 / looked_at as f64).round() as u64 })
+    }
+
     /// Reads one window; None when there is nothing.
     pub fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
         Ok(self.read_windows(vec![key.clone()])?.into_iter().next())

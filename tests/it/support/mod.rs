@@ -1,6 +1,8 @@
 //! What the tests on real services share.
 
+pub mod api;
 pub mod command;
+pub mod exposition;
 pub mod forwarder;
 pub mod inspect;
 pub mod live;

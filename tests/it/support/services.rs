@@ -16,7 +16,7 @@ use tempfile::TempDir;
 const SCRIPT: &str = include_str!("../../../scripts/services.sh");
 
 /// A port below those that the kernel gives to outgoing connections: nobody takes it while its service is down.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let random = RandomState::new();
     let ports = (0_u64..1_000).map(|attempt| 10_000 + (random.hash_one(attempt) % 20_000) as u16);
     let free = ports.into_iter().find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
