@@ -2,9 +2,10 @@
 CARGO ?= cargo
 SEEDS ?= 1000
 CHAOS_SECONDS ?= 30
+FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim latency services-up services-down
+.PHONY: help demo test check sim fuzz latency services-up services-down
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,6 +26,10 @@ check: ## formatting, lints, the rules of the tree and its pages, licences and a
 
 sim: ## the simulation over SEEDS=1000 seeds
 	SESSIONGATE_SIM_SEEDS=$(SEEDS) $(CARGO) test --locked --test simulation -- --nocapture
+
+fuzz: ## random and mutated bytes through every decoder, FUZZ_SECONDS=60 or FUZZ_BYTES=100000000
+	$(if $(FUZZ_BYTES),SESSIONGATE_TEST_FUZZ_BYTES=$(FUZZ_BYTES),SESSIONGATE_TEST_FUZZ_SECONDS=$(FUZZ_SECONDS)) \
+		$(CARGO) test --locked --test fuzz -- --nocapture
 
 latency: ## from intent to verdict: percentiles of positives and negatives
 	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency

@@ -9,8 +9,10 @@ exec </dev/null
 
 warn() { printf '!! %s\n' "$@" >&2; }
 
+# Outputs that the integration tests read are kept here until a validator has seen them.
+outputs=$(mktemp -d "${TMPDIR:-/tmp}/sessiongate-outputs.XXXXXX")
 output=$(mktemp "${TMPDIR:-/tmp}/sessiongate-test.XXXXXX")
-trap 'rm -f "$output"' EXIT
+trap 'rm -rf "$output" "$outputs"' EXIT
 
 launcher=(scripts/services.sh run --)
 targets=()
@@ -27,6 +29,20 @@ if ! scripts/services.sh install; then
     name=${name%/main.rs}
     [ "$name" = it ] || targets+=(--test "${name%.rs}")
   done
+fi
+
+# The example sender, typed readers and the validator of outputs are Python's.
+if [ ${#launcher[@]} -gt 0 ]; then
+  if [ "${SESSIONGATE_TEST_WITHOUT_PYTHON:-}" = 1 ]; then
+    :
+  elif scripts/python.sh install; then
+    SESSIONGATE_TEST_PYTHON=$(scripts/python.sh path)
+    export SESSIONGATE_TEST_PYTHON SESSIONGATE_TEST_OUTPUTS=$outputs
+  else
+    warn "No test was run: what they need of Python could not be installed (see above)." \
+      "SESSIONGATE_TEST_WITHOUT_PYTHON=1 $0 runs the tests that need none of it."
+    exit 1
+  fi
 fi
 
 status=0
@@ -48,6 +64,12 @@ else
   if [ $# -eq 0 ] && [ -f tests/it/main.rs ] && [ "$ran" -eq 0 ] && [ "$status" -eq 0 ]; then
     warn "tests/it/main.rs is there, but none of its tests ran."
     status=1
+  fi
+  if [ "${SESSIONGATE_TEST_WITHOUT_PYTHON:-}" = 1 ]; then
+    warn "SESSIONGATE_TEST_WITHOUT_PYTHON=1 is set: typed readers, the example sender and outputs against schemas/" \
+      "are NOT tested."
+  elif [ $# -eq 0 ]; then
+    "$SESSIONGATE_TEST_PYTHON" -B tests/python/validate_outputs.py "$outputs" schemas || status=1
   fi
 fi
 exit "$status"

@@ -2,6 +2,7 @@
 //!
 //! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
 
+use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
 use crate::core::ids::{Offset, Partition, WindowKey};
 use crate::core::record::{Record, StreamPartition};
@@ -24,6 +25,8 @@ pub struct ReadRequest {
     pub frontiers: Vec<Partition>,
     /// Windows under these keys.
     pub windows: Vec<WindowKey>,
+    /// Advice on the windows under these keys.
+    pub advice: Vec<WindowKey>,
 }
 
 /// What was read at one instant, in the order of the request.
@@ -33,6 +36,8 @@ pub struct Snapshot {
     pub frontiers: Vec<Stored<Frontier>>,
     /// The windows.
     pub windows: Vec<Stored<Window>>,
+    /// The advice.
+    pub advice: Vec<Stored<Advice>>,
     /// The store's own clock, read in the same round trip: keys expire by it.
     pub clock: Timestamp,
 }
@@ -44,6 +49,17 @@ pub struct WindowWrite {
     pub key: WindowKey,
     /// What it should be at least.
     pub window: Window,
+    /// The length of its channel's windows.
+    pub length: Span,
+}
+
+/// Advice to be remembered until it can say nothing any more.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AdviceWrite {
+    /// The window that it speaks of.
+    pub key: WindowKey,
+    /// The advice; a stored one that is later stays.
+    pub advice: Advice,
     /// The length of its channel's windows.
     pub length: Span,
 }
@@ -93,6 +109,9 @@ pub trait WindowStore {
 
     /// Sets frontiers where the stored value is still the one seen; false where it is not.
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError>;
+
+    /// Remembers advice, the latest of each window. It may be lost: nothing rests on it.
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError>;
 }
 
 /// Why a store did not answer.
@@ -298,5 +317,9 @@ impl<S: WindowStore + ?Sized> WindowStore for Box<S> {
 
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
         (**self).start_frontiers(starts)
+    }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        (**self).advise(writes)
     }
 }

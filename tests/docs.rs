@@ -13,12 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Keys whose effect is not what their purpose says, and what holds instead.
-const NOTES: &[(&str, &str)] = &[
-    ("topics.inbound_message", "In this version: canonical records only."),
-    ("topics.template_status", NOT_READ),
-    ("topics.delivery_status", NOT_READ),
-];
-const NOT_READ: &str = "Not in effect in this version: the name is checked, and the topic is not read.";
+const NOTES: &[(&str, &str)] = &[];
 
 #[test]
 fn the_configuration_page_holds_every_key_as_the_code_has_it() {

@@ -76,7 +76,7 @@ fn serve(mut store: Box<dyn WindowStore + Send>, waiting: &Receiver<Job>) {
 mod tests {
     use super::*;
     use crate::core::time::Timestamp;
-    use crate::ports::{FrontierStart, MergeCall, MergeOutcome};
+    use crate::ports::{AdviceWrite, FrontierStart, MergeCall, MergeOutcome};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::mpsc::channel;
@@ -92,7 +92,7 @@ mod tests {
             self.reads.fetch_add(1, Ordering::SeqCst);
             self.let_go.recv().map_err(|_| StoreError::Unavailable("gone".to_owned()))?;
             let clock = Timestamp::from_millis(0);
-            Ok(Snapshot { frontiers: Vec::new(), windows: Vec::new(), clock })
+            Ok(Snapshot { frontiers: Vec::new(), windows: Vec::new(), advice: Vec::new(), clock })
         }
 
         fn merge(&mut self, _: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
@@ -101,6 +101,10 @@ mod tests {
 
         fn start_frontiers(&mut self, _: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
             Ok(Vec::new())
+        }
+
+        fn advise(&mut self, _: &[AdviceWrite]) -> Result<(), StoreError> {
+            Ok(())
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::log_watch::EndsLook;
 use crate::config::Partitioning;
+use crate::core::advice::Advice;
 use crate::core::frontier::{Frontier, Stored, clocks_agree};
 use crate::core::ids::{BusinessId, Channel, CustomerId, Partition, WindowKey};
 use crate::core::partitioner::home;
@@ -117,6 +118,14 @@ pub(super) struct WindowShown {
     proof: ProofShown,
 }
 
+/// What the store holds of one subject.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub(super) window: Stored<Window>,
+    /// The provider's last refusal.
+    pub(super) refused: Option<Advice>,
+}
+
 /// What was read at one instant, and what it is compared with.
 pub(super) struct Readings {
     pub(super) partitioning: Partitioning,
@@ -131,8 +140,8 @@ pub(super) struct Readings {
 }
 
 impl OneShown {
-    pub(super) fn new(wanted: &Wanted, stored: &Stored<Window>, readings: &Readings) -> OneShown {
-        let mut window = show(wanted, stored, readings);
+    pub(super) fn new(wanted: &Wanted, held: &Held, readings: &Readings) -> OneShown {
+        let mut window = show(wanted, held, readings);
         let partitions = readings.in_question(&wanted.subject);
         window.proof.partitions = Some(partitions.into_iter().map(|partition| readings.position(partition)).collect());
         OneShown { window, observed_at: readings.observed_at() }
@@ -140,21 +149,22 @@ impl OneShown {
 }
 
 impl ManyShown {
-    pub(super) fn new(wanted: &[Wanted], stored: &[Stored<Window>], readings: &Readings) -> ManyShown {
+    pub(super) fn new(wanted: &[Wanted], held: &[Held], readings: &Readings) -> ManyShown {
         ManyShown {
-            windows: wanted.iter().zip(stored).map(|(wanted, stored)| show(wanted, stored, readings)).collect(),
+            windows: wanted.iter().zip(held).map(|(wanted, held)| show(wanted, held, readings)).collect(),
             observed_at: readings.observed_at(),
             partitions: readings.frontiers.keys().map(|partition| readings.position(*partition)).collect(),
         }
     }
 }
 
-fn show(wanted: &Wanted, stored: &Stored<Window>, readings: &Readings) -> WindowShown {
+fn show(wanted: &Wanted, Held { window: stored, refused }: &Held, readings: &Readings) -> WindowShown {
     let Wanted { subject, rules, .. } = wanted;
     let now = readings.received.wall;
     let window = stored.known();
     let state = match (stored, window.map(|window| rules.state(window, now))) {
         (Stored::Newer | Stored::Damaged(_), _) => "unknown",
+        (Stored::Known(window), Some(WindowState::Open)) if refused.is_some_and(|it| it.overrules(window)) => "refused",
         (_, Some(WindowState::Open)) => "open",
         (_, Some(WindowState::Closing)) => "closing",
         (_, Some(WindowState::Closed) | None) => "closed",

@@ -22,6 +22,7 @@ use crate::config::{Config, Partitioning, Secret};
 use crate::core::policy::Policy;
 use crate::io::kafka::KafkaSettings;
 use crate::ports::WindowStore;
+use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
 use desk::Desk;
 use log_watch::LogWatch;
@@ -64,9 +65,12 @@ struct Site {
     intent_topic: String,
     policy: Policy,
     partitioning: Partitioning,
+    /// Refusals are remembered, and stand against windows.
+    heeds_refusals: bool,
     token: Option<Secret>,
     worker: OnceLock<Worker>,
     pulse: Pulse,
+    aside: OnceLock<AsideBoard>,
 }
 
 struct Worker {
@@ -85,16 +89,19 @@ impl Site {
             intent_topic: config.topics.outbound_intent.clone(),
             policy: config.policy(),
             partitioning: config.worker.partitioning,
+            heeds_refusals: config.topics.delivery_status.is_some(),
             token: config.admin.token.clone(),
             worker: OnceLock::new(),
             pulse: Pulse::default(),
+            aside: OnceLock::new(),
         }
     }
 
     fn status(&self) -> WorkerStatus {
         let worker = self.worker.get();
         let boards = worker.map_or(&[][..], |worker| &worker.boards);
-        WorkerStatus::new(&self.group_id, worker.map(|worker| worker.instance.as_str()), boards)
+        let status = WorkerStatus::new(&self.group_id, worker.map(|worker| worker.instance.as_str()), boards);
+        status.with_aside(self.aside.get())
     }
 }
 
@@ -122,6 +129,11 @@ impl Admin {
     /// Where it listens; none when it could not.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// From now on the threads beside the shards are shown.
+    pub fn show_aside(&self, board: AsideBoard) {
+        let _ = self.site.aside.set(board);
     }
 
     /// From now on the worker's shards are shown. A process starts one worker; a second would not be shown.

@@ -1,10 +1,12 @@
 //! The worker's status as JSON: what `GET /v1/status` answers and what `sessiongate status` reads.
 
+use crate::shard::aside::AsideBoard;
 use crate::shard::engine::status::{InboundStatus, LaneStatus, Status};
 use crate::shard::runner::Board;
 use crate::shard::tally::Tally;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A worker, seen from outside.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -17,6 +19,34 @@ pub struct WorkerStatus {
     pub group_id: String,
     /// Its shards; none while it waits for Kafka and Redis.
     pub shards: Vec<ShardStatus>,
+    /// The registry of templates; none without `topics.template_status`.
+    #[serde(default)]
+    pub templates: Option<TemplatesStatus>,
+    /// What was done with reports; none without a topic of reports.
+    #[serde(default)]
+    pub feedback: Option<FeedbackStatus>,
+}
+
+/// The registry of templates.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct TemplatesStatus {
+    /// Whether everything is known that was there at the start; no intent is judged before.
+    pub ready: bool,
+    /// How many templates are known.
+    pub known: usize,
+}
+
+/// What was done with reports since the process started.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FeedbackStatus {
+    /// Refusals that were remembered.
+    pub refusals: u64,
+    /// Records that were written: what belongs elsewhere, and dead letters.
+    pub forwarded: u64,
+    /// Parts that no topic wants.
+    pub dropped: u64,
+    /// Times that Kafka or Redis gave no answer.
+    pub faults: u64,
 }
 
 /// A shard of it.
@@ -96,6 +126,12 @@ counters! {
     refreshed
     /// Dead letters.
     dead_letters
+    /// Refusals by the provider that were passed on.
+    refusals
+    /// Changes of templates that were passed on.
+    template_changes
+    /// Refusals and changes of templates that there is no topic for.
+    feedback_dropped
     /// Transactions committed.
     commits
     /// Transactions given up.
@@ -108,12 +144,12 @@ counters! {
     late
     /// Events from the future.
     future
-    /// Events of a kind that the table does not know.
-    unknown_kinds
     /// Negative verdicts without proof.
     timed_out
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     misplaced
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    unknown_kinds
     /// Times that Redis had lost something.
     frontiers_lost
 }
@@ -127,6 +163,25 @@ impl WorkerStatus {
             instance: instance.map(str::to_owned),
             group_id: group_id.to_owned(),
             shards: shards.map(|(number, board)| ShardStatus::new(number, &board.status(), &board.tally)).collect(),
+            templates: None,
+            feedback: None,
+        }
+    }
+
+    /// The same with what the threads beside the shards say.
+    pub fn with_aside(self, board: Option<&AsideBoard>) -> WorkerStatus {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let templates = board.and_then(|board| board.templates.as_ref());
+        let feedback = board.and_then(|board| board.feedback.as_ref());
+        WorkerStatus {
+            templates: templates.map(|known| TemplatesStatus { ready: known.is_ready(), known: known.len() }),
+            feedback: feedback.map(|tally| FeedbackStatus {
+                refusals: read(&tally.refusals),
+                forwarded: read(&tally.forwarded),
+                dropped: read(&tally.dropped),
+                faults: read(&tally.faults),
+            }),
+            ..self
         }
     }
 }

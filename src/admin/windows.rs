@@ -1,13 +1,11 @@
 //! `GET /v1/windows/...` and `POST /v1/windows`.
 
 use super::answer::{error, starting};
-use super::desk::DeskError;
-use super::lookup::{MAX_WINDOWS, ManyShown, OneShown, Readings, Subject, Subjects, Wanted};
+use super::desk::{DeskError, Looked};
+use super::lookup::{Held, MAX_WINDOWS, ManyShown, OneShown, Readings, Subject, Subjects, Wanted};
 use super::{Site, Worker};
-use crate::core::frontier::Stored;
-use crate::core::ids::Partition;
-use crate::core::window::Window;
-use crate::ports::ReadRequest;
+use crate::core::ids::{Partition, WindowKey};
+use crate::ports::{ReadRequest, Snapshot};
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, PathRejection};
@@ -33,10 +31,10 @@ pub(super) async fn one(
     };
     let Some(worker) = site.worker.get() else { return starting() };
     match look_up(&site, worker, std::slice::from_ref(&wanted)).await {
-        Ok((windows, readings)) => {
-            let stored = windows.first().unwrap_or(&Stored::Missing);
-            Json(OneShown::new(&wanted, stored, &readings)).into_response()
-        }
+        Ok((held, readings)) => match held.first() {
+            Some(held) => Json(OneShown::new(&wanted, held, &readings)).into_response(),
+            None => error(StatusCode::SERVICE_UNAVAILABLE, "redis_unavailable", "Redis told less than it was asked"),
+        },
         Err(refused) => refused,
     }
 }
@@ -79,13 +77,14 @@ pub(super) async fn many(State(site): State<Arc<Site>>, body: Result<Bytes, Byte
 }
 
 /// Asks for the ends first: a frontier that is read afterwards has had the time to reach them.
-async fn look_up(site: &Site, worker: &Worker, wanted: &[Wanted]) -> Result<(Vec<Stored<Window>>, Readings), Response> {
+async fn look_up(site: &Site, worker: &Worker, wanted: &[Wanted]) -> Result<(Vec<Held>, Readings), Response> {
     let ends = worker.log.ends_since(Instant::now(), ENDS_WITHIN).await;
     let last = worker.log.last();
     let topic = ends.as_ref().or(last.ends.as_ref()).map(|look| look.topic.clone());
     let partitions: Vec<Partition> = (0..topic.map_or(0, |topic| topic.partitions)).map(Partition).collect();
-    let windows = wanted.iter().map(|wanted| wanted.key.clone()).collect();
-    let request = ReadRequest { frontiers: partitions.clone(), windows };
+    let windows: Vec<WindowKey> = wanted.iter().map(|wanted| wanted.key.clone()).collect();
+    let advice = if site.heeds_refusals { windows.clone() } else { Vec::new() };
+    let request = ReadRequest { frontiers: partitions.clone(), windows, advice };
     let looked = worker.desk.read(request).await.map_err(|refused| {
         let code = match &refused {
             DeskError::Busy => "busy",
@@ -93,8 +92,12 @@ async fn look_up(site: &Site, worker: &Worker, wanted: &[Wanted]) -> Result<(Vec
         };
         error(StatusCode::SERVICE_UNAVAILABLE, code, &refused.to_string())
     })?;
-    let frontiers = partitions.into_iter().zip(looked.snapshot.frontiers).collect();
-    let (sent, received, clock) = (looked.sent, looked.received, looked.snapshot.clock);
+    let Looked { snapshot, sent, received } = looked;
+    let Snapshot { frontiers, windows, advice, clock } = snapshot;
+    let frontiers = partitions.into_iter().zip(frontiers).collect();
+    let mut advice = advice.into_iter();
+    let held =
+        windows.into_iter().map(|window| Held { window, refused: advice.next().and_then(|it| it.known().copied()) });
     let readings = Readings { partitioning: site.partitioning, frontiers, ends, clock, sent, received };
-    Ok((looked.snapshot.windows, readings))
+    Ok((held.collect(), readings))
 }

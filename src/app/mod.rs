@@ -1,7 +1,11 @@
 //! Puts a worker together: a thread for each shard, each with clients of its own.
 
+pub mod aside;
+pub mod feedback;
+pub mod format;
 pub mod preflight;
 mod settings;
+pub mod template_reader;
 
 use crate::config::Config;
 use crate::core::policy::Policy;
@@ -14,6 +18,8 @@ use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
 use crate::shard::metered::MeteredStore;
 use crate::shard::runner::{self, Board, Exit};
+use crate::shard::templates::Templates;
+use crate::wire::decoder::Formats;
 use crate::wire::output::{Encoder, Topics};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,12 +45,16 @@ pub struct ShardParts {
     pub kafka: KafkaSettings,
     /// Its rules.
     pub rules: Rules,
+    /// What its inputs look like.
+    pub formats: Formats,
     /// The topics it writes.
     pub topics: Topics,
     /// What its verdicts and window events may take at most, in bytes.
     pub max_output_bytes: usize,
     /// What its dead letters may take at most, in bytes.
     pub max_dead_letter_bytes: usize,
+    /// What is known of templates.
+    pub templates: Arc<Templates>,
 }
 
 /// A worker at work.
@@ -98,9 +108,11 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         instance: instance.clone(),
         kafka: settings::shard_kafka(config, found, &instance, shard),
         rules: settings::rules(config, found),
+        formats: settings::formats(config),
         topics: settings::topics(config),
         max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
         max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
+        templates: Arc::default(),
     });
     shards.collect()
 }
@@ -162,7 +174,9 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
                     pause = SHORTEST_PAUSE;
                 }
                 warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
-                if !slept(pause, stop, board) {
+                // It pauses on purpose.
+                board.turned();
+                if !slept(pause, stop) {
                     return Ended::Stopped;
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
@@ -172,10 +186,9 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
 }
 
 /// Sleeps; false when the worker was asked to stop meanwhile.
-fn slept(pause: Duration, stop: &AtomicBool, board: &Board) -> bool {
+fn slept(pause: Duration, stop: &AtomicBool) -> bool {
     let end = Instant::now() + pause;
     while Instant::now() < end && !stop.load(Ordering::Relaxed) {
-        board.turned();
         thread::sleep(Duration::from_millis(50));
     }
     !stop.load(Ordering::Relaxed)
@@ -185,5 +198,6 @@ fn codec(parts: &ShardParts) -> Codec {
     let policy: Policy = parts.rules.policy.clone();
     let source = format!("/sessiongate/{}", parts.kafka.group_id);
     let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes);
-    Codec::new(policy, encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes))
+    let encoder = encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes);
+    Codec::with_formats(parts.formats, policy, encoder).with_templates(parts.templates.clone())
 }

@@ -128,7 +128,10 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let topics = &config.topics;
     let inputs = [topics.inbound_message.as_str(), topics.outbound_intent.as_str()];
     let outputs = [&topics.session_send, &topics.template_required, &topics.window_event, &topics.dead_letter];
-    let names: Vec<&str> = inputs.into_iter().chain(outputs.into_iter().map(String::as_str)).collect();
+    let mut names: Vec<&str> = inputs.into_iter().chain(outputs.into_iter().map(String::as_str)).collect();
+    let reports = names.len();
+    names.extend(topics.delivery_status.as_deref());
+    names.extend(topics.template_status.as_deref());
     let states = match admin::describe(&admin_settings(config), &names) {
         Ok(states) => states,
         Err(error) => {
@@ -142,10 +145,13 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
         let what = format!("topic {} does not exist", state.name);
         problems.push(Problem::new(Severity::Waits, what, "create it: sessiongate topics create"));
     }
-    let [inbound, intents, outputs @ .., dead_letters] = states.as_slice() else { return None };
+    let (states, reports) = states.split_at_checked(reports)?;
+    let [inbound, intents, outputs @ .., dead_letters] = states else { return None };
+    examine_compaction(config, reports, problems);
     examine_partitions(config, inbound, intents, problems);
     let history_is_kept = examine_retention(config, inbound, problems);
-    let needed = max_message_bytes(inbound).max(max_message_bytes(intents)) + OUTPUT_ROOM_BYTES;
+    let inputs = [inbound, intents].into_iter().chain(reports).map(max_message_bytes);
+    let needed = inputs.max().unwrap_or(DEFAULT_MAX_MESSAGE_BYTES) + OUTPUT_ROOM_BYTES;
     let sizes =
         outputs.iter().map(|output| examine_size(output, needed, "large intents become dead letters", problems));
     let max_output_bytes = sizes.min().unwrap_or_default();
@@ -167,6 +173,17 @@ fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicStat
         false => "give both the same number if you ever want worker.partitioning = \"co-partitioned\"",
     };
     problems.push(Problem::new(severity, what, remedy));
+}
+
+/// The registry of templates holds what is in its topic: what is deleted there is forgotten.
+fn examine_compaction(config: &Config, reports: &[TopicState], problems: &mut Vec<Problem>) {
+    let name = config.topics.template_status.as_ref();
+    let Some(state) = reports.iter().find(|state| Some(&state.name) == name) else { return };
+    let Some(policy) = state.configs.get("cleanup.policy").filter(|policy| *policy != "compact") else { return };
+    let name = &state.name;
+    let what =
+        format!("topic {name} has cleanup.policy={policy}: the status of a template is forgotten when it is old");
+    problems.push(Problem::new(Severity::Warns, what, format!("set cleanup.policy=compact on {name}")));
 }
 
 /// Whether what is deleted from the inbound topic is always too old to matter.

@@ -1,9 +1,10 @@
 //! From the configuration to what each part wants to be told.
 
 use super::preflight::Found;
-use crate::config::{Config, Guarantee, Partitioning};
+use crate::config::{self, Config, Guarantee, Partitioning};
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
 use crate::shard::engine::rules::{self, Rules};
+use crate::wire::decoder::{Format, Formats};
 use crate::wire::output::Topics;
 use std::time::Duration;
 
@@ -65,7 +66,9 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,
         emit_opened: true,
-        emit_refreshed: false,
+        emit_refreshed: config.window.refreshed_events,
+        delivery_status: config.topics.delivery_status.is_some(),
+        template_status: config.topics.template_status.is_some(),
         accept_missing_offsets: config.kafka.accept_missing_offsets,
         history_is_kept: found.history_is_kept,
         batch_records: BATCH_RECORDS,
@@ -82,6 +85,23 @@ pub(super) fn topics(config: &Config) -> Topics {
         dead_letter: topics.dead_letter.as_str().into(),
         inbound_message: topics.inbound_message.as_str().into(),
         outbound_intent: topics.outbound_intent.as_str().into(),
+        delivery_status: topics.delivery_status.as_deref().map(Into::into),
+        template_status: topics.template_status.as_deref().map(Into::into),
+    }
+}
+
+pub(super) fn formats(config: &Config) -> Formats {
+    let format = |format| match format {
+        config::Format::Auto => Format::Auto,
+        config::Format::Canonical => Format::Canonical,
+        config::Format::Meta => Format::Meta,
+        config::Format::Bird => Format::Bird,
+        config::Format::Twilio => Format::Twilio,
+    };
+    Formats {
+        inbound_message: format(config.topics.inbound_format),
+        delivery_status: format(config.topics.delivery_status_format),
+        template_status: format(config.topics.template_status_format),
     }
 }
 

@@ -39,6 +39,11 @@ pub enum Command {
     /// The session windows in Redis
     #[command(subcommand)]
     Window(WindowCommand),
+    /// The formats of all topics as JSON Schemas and an AsyncAPI document
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// Decide files of messages and intents, each intent at its own time, without Kafka or Redis
+    Replay(ReplayArguments),
     /// Print completions for a shell
     Completions {
         /// The shell.
@@ -74,6 +79,31 @@ pub struct StatusArguments {
     pub json: bool,
 }
 
+/// Of the replay.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct ReplayArguments {
+    /// Files of one record a line, whole documents, or folders of them; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+
+    /// Say what happened, and of every verdict which event opened the window and how much of it was left
+    #[arg(long)]
+    pub explain: bool,
+
+    /// How to print it [default: text on a terminal, else json]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<ReplayFormat>,
+}
+
+/// How a replay is printed.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ReplayFormat {
+    /// A line for a person.
+    Text,
+    /// One object a line; verdicts exactly as in their topics.
+    Json,
+}
+
 /// What to do with topics.
 #[derive(Subcommand, Clone, PartialEq, Debug)]
 pub enum TopicsCommand {
@@ -104,6 +134,8 @@ pub enum WindowCommand {
     Get(GetWindowArguments),
     /// List open windows
     List(ListWindowsArguments),
+    /// Erase a customer's windows
+    Delete(DeleteWindowsArguments),
 }
 
 /// Which window.
@@ -134,6 +166,51 @@ pub struct ListWindowsArguments {
     /// At most so many
     #[arg(long, value_name = "COUNT", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
+}
+
+/// Whose windows.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct DeleteWindowsArguments {
+    /// The customer's address: for WhatsApp the wa_id or the BSUID. Who has both is erased under each
+    pub customer: String,
+
+    /// Only with this business
+    #[arg(long)]
+    pub business: Option<String>,
+
+    /// Only on this channel
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+
+    /// Show what would be erased, and erase nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// What to do with schemas.
+#[derive(Subcommand, Clone, PartialEq, Debug)]
+pub enum SchemaCommand {
+    /// Name them
+    List,
+    /// Print one
+    Show(ShowSchemaArguments),
+    /// Write them all as files
+    Write(WriteSchemasArguments),
+}
+
+/// Which schema.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct ShowSchemaArguments {
+    /// Its name, such as session-send or asyncapi
+    pub name: String,
+}
+
+/// Where to.
+#[derive(Args, Clone, PartialEq, Debug)]
+pub struct WriteSchemasArguments {
+    /// The folder
+    #[arg(default_value = "schemas")]
+    pub folder: PathBuf,
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
@@ -171,6 +248,15 @@ mod tests {
             let (business, channel) = (business.map(str::to_owned), channel.map(str::to_owned));
             Command::Window(WindowCommand::List(ListWindowsArguments { business, channel, limit }))
         };
+        let delete = |business: Option<&str>, dry_run| {
+            let (customer, business) = ("5511".to_owned(), business.map(str::to_owned));
+            Command::Window(WindowCommand::Delete(DeleteWindowsArguments {
+                customer,
+                business,
+                channel: None,
+                dry_run,
+            }))
+        };
         let demo = |duration, plain| Command::Demo(DemoArguments { duration, plain });
         let table = [
             ("run", Command::Run),
@@ -186,6 +272,15 @@ mod tests {
             ("window get 106 5511 --channel messenger", get("messenger")),
             ("window list", list(None, None, 100)),
             ("window list --business 106 --channel tiktok --limit 5", list(Some("106"), Some("tiktok"), 5)),
+            ("window delete 5511", delete(None, false)),
+            ("window delete 5511 --business 106 --dry-run", delete(Some("106"), true)),
+            ("schema list", Command::Schema(SchemaCommand::List)),
+            ("schema show a", Command::Schema(SchemaCommand::Show(ShowSchemaArguments { name: "a".to_owned() }))),
+            ("schema write", Command::Schema(SchemaCommand::Write(WriteSchemasArguments { folder: "schemas".into() }))),
+            ("replay a.ndjson b --explain --format text", {
+                let files = ["a.ndjson", "b"].map(PathBuf::from).to_vec();
+                Command::Replay(ReplayArguments { files, explain: true, format: Some(ReplayFormat::Text) })
+            }),
             ("completions zsh", Command::Completions { shell: Shell::Zsh }),
         ];
         for (line, command) in table {
@@ -209,6 +304,8 @@ mod tests {
             "sessiongate demo --duration 30",
             "sessiongate topics create --partitions 0",
             "sessiongate topics create --replication-factor 0",
+            "sessiongate replay",
+            "sessiongate replay a --format xml",
             "sessiongate window get 106",
             "sessiongate window list --limit 0",
             "sessiongate completions emacs",

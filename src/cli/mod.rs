@@ -3,7 +3,9 @@
 pub mod args;
 mod check;
 mod completions;
+mod replay;
 mod run;
+mod schema;
 mod status;
 mod topics;
 mod window;
@@ -33,14 +35,19 @@ pub fn main(arguments: Arguments) -> ExitCode {
     let code = match &arguments.command {
         Command::Completions { shell } => completions::print(*shell),
         Command::Demo(demo) => crate::demo::run(demo),
+        Command::Replay(replay) => with_config(&arguments, |config| replay::replay(&config, replay)),
         Command::Run => with_config(&arguments, |config| run::run(&config)),
         Command::Check(check) => check::check(&arguments, check),
         Command::Status(status) => with_config(&arguments, |config| status::status(&config, status)),
+        Command::Schema(command) => schema::schema(command),
         Command::Topics(TopicsCommand::Create(create)) => {
             with_config(&arguments, |config| topics::create(&config, create))
         }
         Command::Window(WindowCommand::Get(get)) => with_config(&arguments, |config| window::get(&config, get)),
         Command::Window(WindowCommand::List(list)) => with_config(&arguments, |config| window::list(&config, list)),
+        Command::Window(WindowCommand::Delete(delete)) => {
+            with_config(&arguments, |config| window::delete(&config, delete))
+        }
     };
     ExitCode::from(code)
 }

@@ -2,14 +2,15 @@
 
 use super::{FAILURE, SUCCESS};
 use crate::admin::{Admin, Shown};
-use crate::app::{self, Ended, preflight};
+use crate::app::aside::{self, Aside};
+use crate::app::{self, Ended, StoreMaker, preflight, template_reader};
 use crate::config::Config;
 use crate::io::redis::{Patience, RedisOptions, RedisStore};
 use crate::ports::{StoreError, WindowStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info};
 
 /// What is in flight has so long to be committed once the worker was asked to stop.
@@ -50,30 +51,69 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     };
 
     let options = preflight::redis_options(config);
-    let looked_at_by = |patience| RedisStore::new(&RedisOptions { patience, ..options.clone() });
-    let (lookups, probe) = (looked_at_by(LOOKUP_PATIENCE)?, looked_at_by(Patience::default())?);
-    let store = Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> {
+    let store: StoreMaker = Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> {
         Ok(Box::new(RedisStore::new(&options)?))
     });
-    let parts = app::parts(config, &found);
+    let (mut aside, board) = aside::start(config, &found, store.clone())?;
+    admin.show_aside(board);
+    // No negative verdict before the status of its template is known.
+    let knowing = tokio::task::spawn_blocking({
+        let (templates, stop) = (aside.templates().clone(), stop.clone());
+        move || template_reader::wait_until_ready(&templates, &stop)
+    });
+    tokio::pin!(knowing);
+    let knows = tokio::select! {
+        knows = &mut knowing => knows?,
+        why = aside.broken() => { stop.store(true, Ordering::Relaxed); return Ok(outcome(&Ended::Refused(why))) }
+        _ = terminate.recv() => { stop.store(true, Ordering::Relaxed); knowing.await? }
+        _ = interrupt.recv() => { stop.store(true, Ordering::Relaxed); knowing.await? }
+    };
+    let code = match knows {
+        true => work(config, &found, store, &admin, &mut aside, &mut terminate, &mut interrupt).await?,
+        false => SUCCESS,
+    };
+    // What the shards wrote last is heeded by whoever goes on with the group.
+    let ending = tokio::task::spawn_blocking(move || aside.end());
+    if tokio::time::timeout(STOP_WITHIN, ending).await.is_err() {
+        error!("reports could not be passed on in {STOP_WITHIN:?}; they are read again at the next start");
+    }
+    Ok(code)
+}
+
+/// The shards, from their start to their end.
+async fn work(
+    config: &Config,
+    found: &preflight::Found,
+    store: StoreMaker,
+    admin: &Admin,
+    aside: &mut Aside,
+    terminate: &mut Signal,
+    interrupt: &mut Signal,
+) -> anyhow::Result<u8> {
+    let mut parts = app::parts(config, found);
+    parts.iter_mut().for_each(|shard| shard.templates = aside.templates().clone());
     let instance = parts.first().map(|shard| shard.instance.clone()).unwrap_or_default();
     let mut running = app::start(parts, store)?;
+    let options = preflight::redis_options(config);
+    let lookups = RedisStore::new(&RedisOptions { patience: LOOKUP_PATIENCE, ..options.clone() })?;
     admin.show(Shown {
         instance: instance.clone(),
         boards: running.boards().to_vec(),
         store: Box::new(lookups),
-        probe: Box::new(probe),
+        probe: Box::new(RedisStore::new(&options)?),
         kafka: preflight::admin_settings(config),
     })?;
     info!(shards = config.worker.shards, instance, "running");
+    let mut broken = None;
     tokio::select! {
         ended = running.ended() => return Ok(outcome(&ended)),
+        why = aside.broken() => broken = Some(Ended::Refused(why)),
         _ = terminate.recv() => info!("SIGTERM: committing what is in flight"),
         _ = interrupt.recv() => info!("SIGINT: committing what is in flight"),
     }
     running.stop();
     match tokio::time::timeout(STOP_WITHIN, running.ended()).await {
-        Ok(ended) => Ok(outcome(&ended)),
+        Ok(ended) => Ok(outcome(&broken.unwrap_or(ended))),
         Err(_) => {
             error!(
                 "not everything in flight could be committed in {STOP_WITHIN:?}; it is read again at the next start"

@@ -58,5 +58,12 @@ fn specs(config: &Config, arguments: &CreateTopicsArguments) -> Vec<TopicSpec> {
     for output in [&topics.session_send, &topics.template_required, &topics.window_event, &topics.dead_letter] {
         specs.push(spec(output, &[delete, ("max.message.bytes", &output_bytes)]));
     }
+    if let Some(delivery_status) = &topics.delivery_status {
+        specs.push(spec(delivery_status, &[delete]));
+    }
+    if let Some(template_status) = &topics.template_status {
+        // The last status of each template is kept, however old it is.
+        specs.push(spec(template_status, &[("cleanup.policy", "compact")]));
+    }
     specs
 }

@@ -1,6 +1,6 @@
-//! `sessiongate window get` and `window list`.
+//! `sessiongate window get`, `window list` and `window delete`.
 
-use super::args::{GetWindowArguments, ListWindowsArguments};
+use super::args::{DeleteWindowsArguments, GetWindowArguments, ListWindowsArguments};
 use super::{FAILURE, SUCCESS};
 use crate::app::preflight::redis_options;
 use crate::config::Config;
@@ -36,7 +36,8 @@ pub(super) fn get(config: &Config, arguments: &GetWindowArguments) -> anyhow::Re
 
 pub(super) fn list(config: &Config, arguments: &ListWindowsArguments) -> anyhow::Result<u8> {
     let mut store = RedisStore::new(&redis_options(config))?;
-    let filter = WindowFilter { channel: arguments.channel.clone(), business: arguments.business.clone() };
+    let (channel, business) = (arguments.channel.clone(), arguments.business.clone());
+    let filter = WindowFilter { channel, business, customer: None };
     let limit = usize::try_from(arguments.limit).unwrap_or(usize::MAX);
     for found in store.scan_windows(&filter, limit) {
         match found {
@@ -46,6 +47,23 @@ pub(super) fn list(config: &Config, arguments: &ListWindowsArguments) -> anyhow:
                 return Ok(FAILURE);
             }
         }
+    }
+    Ok(SUCCESS)
+}
+
+pub(super) fn delete(config: &Config, arguments: &DeleteWindowsArguments) -> anyhow::Result<u8> {
+    let DeleteWindowsArguments { customer, business, channel, dry_run } = arguments.clone();
+    let mut store = RedisStore::new(&redis_options(config))?;
+    let filter = WindowFilter { channel, business, customer: Some(customer) };
+    // Found first and erased afterwards: a scan that is disturbed says so before anything is gone.
+    let found = store.scan_windows(&filter, usize::MAX).collect::<Result<Vec<_>, _>>()?;
+    for StoredWindow { key, .. } in found {
+        let outcome = match dry_run || store.delete_window(&key)? {
+            true => "erased",
+            // It ended between both looks.
+            false => "gone",
+        };
+        println!("{}", json!({ "window": key.as_str(), "outcome": if dry_run { "found" } else { outcome } }));
     }
     Ok(SUCCESS)
 }

@@ -75,6 +75,8 @@ pub enum Kind {
     Properties(&'static [Reserved]),
     /// Kinds of events, each on or off.
     Kinds,
+    /// Businesses with the accounts that they belong to.
+    Accounts,
 }
 
 impl Kind {
@@ -93,6 +95,7 @@ impl Kind {
             Kind::Brokers => "list of addresses",
             Kind::Properties(_) => "table of properties",
             Kind::Kinds => "table of switches",
+            Kind::Accounts => "table of ids",
         }
     }
 
@@ -128,6 +131,9 @@ impl Kind {
             Kind::Brokers => "host:port, several with commas between".to_owned(),
             Kind::Properties(_) => "a table, or k=v,k=v with \\, for a comma inside a value".to_owned(),
             Kind::Kinds => "a table of kinds of events with true or false, or kind=true,kind=false".to_owned(),
+            Kind::Accounts => {
+                "a table of businesses with their accounts, or business=account,business=account".to_owned()
+            }
         }
     }
 }
@@ -182,6 +188,8 @@ const HOUR: Span = Span::from_hours(1);
 const DAY: Span = Span::from_hours(24);
 const MONTH: Span = Span::from_hours(24 * 30);
 
+const FORMATS: &[&str] = &["auto", "canonical", "meta", "bird", "twilio"];
+
 use Fallback::{Absent, Derived, Given};
 
 /// Defines a constant for each key, and the table of them all.
@@ -219,6 +227,9 @@ table! {
 
     TOPICS_INBOUND_MESSAGE = key("topics.inbound_message", Kind::Topic, Given("inbound-message"),
         "What customers sent: canonical records or provider webhooks as they arrive.");
+    TOPICS_INBOUND_FORMAT = key("topics.inbound_format", Kind::Choice(FORMATS), Given("auto"),
+        "What the values of `topics.inbound_message` look like: `auto` recognises each by its shape, another word takes \
+         them all for that. Envelopes such as CloudEvents are taken off in any case.");
     TOPICS_OUTBOUND_INTENT = key("topics.outbound_intent", Kind::Topic, Given("outbound-intent"),
         "What services want to send.");
     TOPICS_SESSION_SEND = key("topics.session_send", Kind::Topic, Given("session-send"),
@@ -231,8 +242,12 @@ table! {
         "Receives every record that could not be used, with its original bytes and the reason.");
     TOPICS_TEMPLATE_STATUS = key("topics.template_status", Kind::Topic, Absent("off"),
         "Changes of template status, so that `template-required` can say whether its template may be sent.");
+    TOPICS_TEMPLATE_STATUS_FORMAT = key("topics.template_status_format", Kind::Choice(FORMATS), Given("auto"),
+        "The same for `topics.template_status`.");
     TOPICS_DELIVERY_STATUS = key("topics.delivery_status", Kind::Topic, Absent("off"),
         "Delivery reports, so that a provider's refusal for being outside the window is remembered.");
+    TOPICS_DELIVERY_STATUS_FORMAT = key("topics.delivery_status_format", Kind::Choice(FORMATS), Given("auto"),
+        "The same for `topics.delivery_status`.");
 
     WORKER_SHARDS = key("worker.shards", Kind::Count { min: 1, max: 64, unit: "threads" },
         Derived("the number of processor cores"),
@@ -266,13 +281,23 @@ table! {
     WINDOW_REAPPLY_MARGIN = key("window.reapply_margin", duration(SECOND, MONTH), Given("1h"),
         "How much further back than the longest window the inbound log is read again after Redis lost its data. \
          Raise it when webhooks reach Kafka late.");
+    WINDOW_REFRESHED_EVENTS = key("window.refreshed_events", Kind::Switch, Given("false"),
+        "Whether `window-event` also tells of every act that moves the end of an open window, not only of windows that \
+         open. Analytics that want to see how long sessions really last need it; it is one more record an inbound \
+         message.");
 
-    CHANNELS_LENGTH = key("channels.NAME.length", duration(SECOND, MONTH), Derived("window.length"),
-        "How long this channel's windows stay open. A channel exists by being named; `whatsapp` always exists.");
+    CHANNELS_LENGTH = key("channels.NAME.length", duration(SECOND, MONTH), Derived("48h for wechat and tiktok, else window.length"),
+        "How long this channel's windows stay open. A channel exists by being named, `[channels.instagram]` is enough; \
+         `whatsapp` always exists.");
     CHANNELS_GUARD = key("channels.NAME.guard", duration(MILLISECOND, DAY), Derived("window.guard"),
         "This channel's guard.");
     CHANNELS_OPENS = key("channels.NAME.opens", Kind::Kinds, Derived("the built-in table of events"),
         "Which kinds of events open a window on this channel, where that differs from the built-in table.");
+
+    TEMPLATES_ACCOUNTS = key("templates.accounts", Kind::Accounts,
+        Absent("the account is found when template status names only one"),
+        "Which account each business (phone number) belongs to, since templates belong to accounts: \
+         `business = \"account\"`. Needed when template status tells of several accounts.");
 
     ADMIN_LISTEN = key("admin.listen", Kind::Address, Given("127.0.0.1:8080"),
         "Where health, metrics, window look-ups and the console are served. An address that other machines reach \

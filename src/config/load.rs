@@ -8,9 +8,10 @@ use super::keys::{self, span_text};
 use super::reader::Reader;
 use super::reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER};
 use super::{
-    AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TopicsConfig, WindowConfig, WorkerConfig,
+    AdminConfig, ChannelConfig, Config, KafkaConfig, RedisConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
+    WorkerConfig,
 };
-use crate::core::policy::is_known;
+use crate::core::policy::length_of_channel;
 use crate::core::window::WindowRules;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     let worker = worker(&mut reader);
     let window = window(&mut reader);
     let channels = channels(&mut reader, &window);
+    let templates = TemplatesConfig { accounts: reader.accounts(&keys::TEMPLATES_ACCOUNTS) };
     let admin = admin(&mut reader);
     if reader.file_is_whole {
         topics_are_distinct(&mut reader, &topics);
@@ -32,7 +34,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     }
     let (errors, entries, warnings) = reader.finish();
     if errors.0.is_empty() {
-        Ok((Config { kafka, redis, topics, worker, window, channels, admin, entries }, warnings))
+        Ok((Config { kafka, redis, topics, worker, window, channels, templates, admin, entries }, warnings))
     } else {
         Err(errors)
     }
@@ -64,13 +66,16 @@ fn redis(reader: &mut Reader<'_>) -> RedisConfig {
 fn topics(reader: &mut Reader<'_>) -> TopicsConfig {
     TopicsConfig {
         inbound_message: reader.required(&keys::TOPICS_INBOUND_MESSAGE),
+        inbound_format: reader.required(&keys::TOPICS_INBOUND_FORMAT),
         outbound_intent: reader.required(&keys::TOPICS_OUTBOUND_INTENT),
         session_send: reader.required(&keys::TOPICS_SESSION_SEND),
         template_required: reader.required(&keys::TOPICS_TEMPLATE_REQUIRED),
         window_event: reader.required(&keys::TOPICS_WINDOW_EVENT),
         dead_letter: reader.required(&keys::TOPICS_DEAD_LETTER),
         template_status: reader.optional(keys::TOPICS_TEMPLATE_STATUS.name, &keys::TOPICS_TEMPLATE_STATUS),
+        template_status_format: reader.required(&keys::TOPICS_TEMPLATE_STATUS_FORMAT),
         delivery_status: reader.optional(keys::TOPICS_DELIVERY_STATUS.name, &keys::TOPICS_DELIVERY_STATUS),
+        delivery_status_format: reader.required(&keys::TOPICS_DELIVERY_STATUS_FORMAT),
     }
 }
 
@@ -95,7 +100,11 @@ fn worker(reader: &mut Reader<'_>) -> WorkerConfig {
 fn window(reader: &mut Reader<'_>) -> WindowConfig {
     let rules =
         WindowRules { length: reader.required(&keys::WINDOW_LENGTH), guard: reader.required(&keys::WINDOW_GUARD) };
-    WindowConfig { rules, reapply_margin: reader.required(&keys::WINDOW_REAPPLY_MARGIN) }
+    WindowConfig {
+        rules,
+        reapply_margin: reader.required(&keys::WINDOW_REAPPLY_MARGIN),
+        refreshed_events: reader.required(&keys::WINDOW_REFRESHED_EVENTS),
+    }
 }
 
 fn channels(reader: &mut Reader<'_>, window: &WindowConfig) -> BTreeMap<String, ChannelConfig> {
@@ -118,11 +127,11 @@ fn channel(reader: &mut Reader<'_>, name: &str, inherited: WindowRules) -> Chann
         })
     };
     let rules = WindowRules {
-        length: span(keys::CHANNELS_LENGTH, inherited.length),
+        length: span(keys::CHANNELS_LENGTH, length_of_channel(name).unwrap_or(inherited.length)),
         guard: span(keys::CHANNELS_GUARD, inherited.guard),
     };
     let key = keys::CHANNELS_OPENS;
-    ChannelConfig { rules, opens: reader.kinds(&channel_key(key.name, name), &key, is_known) }
+    ChannelConfig { rules, opens: reader.kinds(&channel_key(key.name, name), &key) }
 }
 
 fn admin(reader: &mut Reader<'_>) -> AdminConfig {

@@ -58,6 +58,8 @@ pub struct Config {
     pub window: WindowConfig,
     /// The channels by name.
     pub channels: BTreeMap<String, ChannelConfig>,
+    /// What is known of templates beforehand.
+    pub templates: TemplatesConfig,
     /// The HTTP side.
     pub admin: AdminConfig,
     entries: Vec<Entry>,
@@ -96,6 +98,8 @@ pub struct RedisConfig {
 pub struct TopicsConfig {
     /// What customers sent.
     pub inbound_message: String,
+    /// What it looks like.
+    pub inbound_format: Format,
     /// What services want to send.
     pub outbound_intent: String,
     /// Intents whose window is open.
@@ -108,8 +112,12 @@ pub struct TopicsConfig {
     pub dead_letter: String,
     /// Changes of template status.
     pub template_status: Option<String>,
+    /// What they look like.
+    pub template_status_format: Format,
     /// Delivery reports.
     pub delivery_status: Option<String>,
+    /// What they look like.
+    pub delivery_status_format: Format,
 }
 
 /// What a crash may do to the outputs.
@@ -119,6 +127,21 @@ pub enum Guarantee {
     ExactlyOnce,
     /// Verdicts since the last commit may be there twice.
     AtLeastOnce,
+}
+
+/// What the values of a topic look like.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Each is recognised by its shape.
+    Auto,
+    /// The form of this project.
+    Canonical,
+    /// Webhooks of Meta.
+    Meta,
+    /// Webhooks of Bird.
+    Bird,
+    /// Webhooks of Twilio.
+    Twilio,
 }
 
 /// What is known of where a customer's inbound messages lie.
@@ -156,6 +179,8 @@ pub struct WindowConfig {
     pub rules: WindowRules,
     /// How much further back than the longest window a lost Redis is filled from.
     pub reapply_margin: Span,
+    /// Whether acts that move the end of an open window are told too.
+    pub refreshed_events: bool,
 }
 
 /// One channel.
@@ -165,6 +190,13 @@ pub struct ChannelConfig {
     pub rules: WindowRules,
     /// Kinds of events whose effect differs from the built-in table.
     pub opens: BTreeMap<String, bool>,
+}
+
+/// What is known of templates beforehand.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TemplatesConfig {
+    /// Which account a business belongs to.
+    pub accounts: BTreeMap<String, String>,
 }
 
 /// The HTTP side.

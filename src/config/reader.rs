@@ -8,6 +8,7 @@ use super::reserved::{Reserved, reserved_reason};
 use super::secret::{HIDDEN, redact_url, shown, shown_property};
 use super::sources::{Document, Environment, Found, Sources, read_secret, value_text};
 use super::value::FromText;
+use crate::core::policy::{EVENT_KINDS, row_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -169,17 +170,21 @@ impl<'a> Reader<'a> {
     }
 
     /// Kinds of events with their switches.
-    pub(super) fn kinds(&mut self, name: &str, spec: &KeySpec, is_known: fn(&str) -> bool) -> BTreeMap<String, bool> {
+    pub(super) fn kinds(&mut self, name: &str, spec: &KeySpec) -> BTreeMap<String, bool> {
         let mut switches = BTreeMap::new();
         for (kind, (value, origin)) in self.pairs(name, spec.kind) {
             let key = format!("{name}.{kind}");
-            if !is_known(&kind) {
-                let kinds: Vec<&str> = crate::core::policy::EVENT_KINDS.iter().map(|kind| kind.name).collect();
+            if row_of(&kind).is_none() {
+                let kinds: Vec<&str> = EVENT_KINDS.iter().map(|kind| kind.name).collect();
                 let fault = Fault::new("is no known kind of event", format!("take one of {}", kinds.join(", ")));
                 self.errors.0.push(fault.of(key, origin, &value, false));
                 continue;
             }
             match bool::from_text(&value, &spec.kind) {
+                Ok(true) if !row_of(&kind).is_some_and(|row| row.is_switch) => {
+                    let fault = Fault::new("never opens a window: it is nothing that a customer does", "leave it out");
+                    self.errors.0.push(fault.of(key, origin, &value, false));
+                }
                 Ok(opens) => {
                     self.record(&key, opens.to_string(), origin);
                     switches.insert(kind, opens);
@@ -188,6 +193,23 @@ impl<'a> Reader<'a> {
             }
         }
         switches
+    }
+
+    /// Businesses with their accounts.
+    pub(super) fn accounts(&mut self, spec: &KeySpec) -> BTreeMap<String, String> {
+        let mut accounts = BTreeMap::new();
+        for (business, (account, origin)) in self.pairs(spec.name, spec.kind) {
+            let key = format!("{}.{business}", spec.name);
+            let is_id = |text: &str| (1..=256).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace());
+            if !is_id(&business) || business.contains(':') || !is_id(&account) {
+                let fault = Fault::new("is not an id", "give business = account, both without spaces");
+                self.errors.0.push(fault.of(key, origin, &account, false));
+                continue;
+            }
+            self.record(&key, &account, origin);
+            accounts.insert(business, account);
+        }
+        accounts
     }
 
     /// A table, or the same as `k=v,k=v`; the environment's over the file's, name by name.

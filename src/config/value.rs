@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::keys::{Kind, span_text};
 use super::secret::Secret;
-use super::{Guarantee, Partitioning};
+use super::{Format, Guarantee, Partitioning};
 use crate::core::time::Span;
 use redis::IntoConnectionInfo;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -114,6 +114,22 @@ impl FromText for Partitioning {
 
     fn placeholder() -> Partitioning {
         Partitioning::Any
+    }
+}
+
+impl FromText for Format {
+    fn from_text(text: &str, kind: &Kind) -> Result<Format, Fault> {
+        Ok(match choice(text, kind)? {
+            "canonical" => Format::Canonical,
+            "meta" => Format::Meta,
+            "bird" => Format::Bird,
+            "twilio" => Format::Twilio,
+            _ => Format::Auto,
+        })
+    }
+
+    fn placeholder() -> Format {
+        Format::Auto
     }
 }
 

@@ -5,6 +5,7 @@ use super::inbound::InboundEvent;
 use super::intent::{Intent, IntentHash};
 use super::record::Reject;
 use super::template::TemplateUpdate;
+use compact_str::CompactString;
 
 /// A record of what customers did or a provider reported: it may hold many events, of several kinds, and a bad one does
 /// not take the others along.
@@ -18,6 +19,17 @@ pub struct DecodedInbound {
     pub templates: Vec<TemplateUpdate>,
     /// What could not.
     pub rejects: Vec<Reject>,
+    /// Parts that nothing here has a name for: they were passed over.
+    pub ignored: Vec<IgnoredKind>,
+}
+
+/// Parts of a record that were passed over, because their kind is not known.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IgnoredKind {
+    /// The kind, in the provider's words.
+    pub kind: CompactString,
+    /// How many there were.
+    pub times: u32,
 }
 
 /// An intent record.

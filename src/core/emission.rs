@@ -1,9 +1,11 @@
 //! What a decision sends out, before it is bytes.
 
+use super::delivery::FailedDelivery;
 use super::ids::CustomerId;
 use super::inbound::InboundEvent;
 use super::intent::Intent;
 use super::record::{Record, Reject};
+use super::template::TemplateUpdate;
 use super::time::{Span, Timestamp};
 use super::verdict::Verdict;
 use super::window::Window;
@@ -17,6 +19,23 @@ pub enum Emission {
     WindowEvent(Box<WindowEvent>),
     /// Something could not be used.
     DeadLetter(Box<DeadLetter>),
+    /// What a customer did, on its way to the inbound topic.
+    Inbound(Box<Part<InboundEvent>>),
+    /// A refusal, on its way to the topic of delivery reports.
+    Delivery(Box<Part<FailedDelivery>>),
+    /// A template's change, on its way to the topic of template status.
+    Template(Box<Part<TemplateUpdate>>),
+}
+
+/// A part of a record that belongs into another topic than the one it arrived on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Part<T> {
+    /// The record.
+    pub record: Record,
+    /// Which of the record's parts of this kind, counted from 0.
+    pub index: usize,
+    /// The part.
+    pub part: T,
 }
 
 /// An intent with its verdict.

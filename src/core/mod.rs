@@ -2,6 +2,7 @@
 //!
 //! Nothing in here knows a clock, I/O, threads, logging or randomness; time comes in as an argument.
 
+pub mod advice;
 pub mod decoded;
 pub mod delivery;
 pub mod emission;
@@ -14,6 +15,8 @@ pub mod noted;
 pub mod partitioner;
 pub mod policy;
 pub mod record;
+pub mod registry;
+pub mod routing;
 pub mod template;
 pub mod time;
 pub mod verdict;

@@ -13,6 +13,8 @@ pub struct EventKind {
     pub name: &'static str,
     /// Whether it opens (or refreshes) a window unless configured otherwise.
     pub opens: bool,
+    /// Whether it may be configured at all: what a business does opens nothing, whoever wishes it.
+    pub is_switch: bool,
 }
 
 /// A kind that nobody has heard of.
@@ -46,27 +48,43 @@ pub const EVENT_KINDS: &[EventKind] = &[
     ignored("system"),
     // User-initiated, answered or not.
     opens("call"),
+    // What a customer wrote while another application has the conversation.
+    opens("standby"),
     // A business's call that the customer accepted.
     opens("call_accepted"),
     ignored("call_ringing"),
+    // The line of a business's call stands: that the customer accepted is told by itself.
+    ignored("call_connect"),
     ignored("call_rejected"),
     ignored("call_terminate"),
-    ignored("status"),
-    ignored("echo"),
-    ignored("history"),
+    never("status"),
+    never("echo"),
+    never("history"),
     ignored("user_preferences"),
-    ignored("template"),
-    ignored("error"),
+    never("template"),
+    never("error"),
     // Like `unsupported`: a customer wrote something that is newer than this table.
     opens(UNKNOWN_KIND),
 ];
 
 const fn opens(name: &'static str) -> EventKind {
-    EventKind { name, opens: true }
+    EventKind { name, opens: true, is_switch: true }
 }
 
 const fn ignored(name: &'static str) -> EventKind {
-    EventKind { name, opens: false }
+    EventKind { name, opens: false, is_switch: true }
+}
+
+const fn never(name: &'static str) -> EventKind {
+    EventKind { name, opens: false, is_switch: false }
+}
+
+/// Channels whose windows last other than the usual time, whatever that is configured to be.
+const LENGTHS_OF_CHANNELS: [(&str, Span); 2] = [("wechat", Span::from_hours(48)), ("tiktok", Span::from_hours(48))];
+
+/// How long windows of a channel of that name last, where that is its provider's own rule.
+pub fn length_of_channel(name: &str) -> Option<Span> {
+    LENGTHS_OF_CHANNELS.iter().find(|(channel, _)| *channel == name).map(|(_, length)| *length)
 }
 
 /// The rules of one channel.
@@ -100,9 +118,19 @@ impl ChannelPolicy {
     }
 }
 
+/// The row of that kind, if it has one.
+pub fn row_of(kind: &str) -> Option<&'static EventKind> {
+    EVENT_KINDS.iter().find(|known| known.name == kind)
+}
+
 /// Whether the table has a row for that kind.
 pub fn is_known(kind: &str) -> bool {
-    EVENT_KINDS.iter().any(|known| known.name == kind)
+    row_of(kind).is_some()
+}
+
+/// Whether a kind opens a window unless configured otherwise.
+pub fn opens_by_default(kind: &str) -> bool {
+    row_of(kind).or_else(|| row_of(UNKNOWN_KIND)).is_some_and(|kind| kind.opens)
 }
 
 /// The rules of all configured channels.
@@ -130,6 +158,13 @@ pub enum Effect {
     Late,
 }
 
+/// A time as far as it is believed, given its record's timestamp, and whether that brought it back.
+pub fn believed(occurred_at: Timestamp, recorded_at: Timestamp) -> (Timestamp, bool) {
+    // A record without a timestamp of its own (-1) has nothing to say of the event's.
+    let clamped = recorded_at.as_millis() >= 0 && occurred_at > recorded_at + FUTURE_TOLERANCE;
+    (if clamped { recorded_at } else { occurred_at }, clamped)
+}
+
 impl Policy {
     /// The policy of those channels.
     pub fn new(channels: impl IntoIterator<Item = (Channel, ChannelPolicy)>) -> Policy {
@@ -154,9 +189,7 @@ impl Policy {
         if !channel.opens(&event.kind) {
             return Effect::Nothing;
         }
-        // A record without a timestamp of its own (-1) has nothing to say of the event's.
-        let clamped = recorded_at.as_millis() >= 0 && event.occurred_at > recorded_at + FUTURE_TOLERANCE;
-        let at = if clamped { recorded_at } else { event.occurred_at };
+        let (at, clamped) = believed(event.occurred_at, recorded_at);
         if at + channel.window.length <= now { Effect::Late } else { Effect::Opens { at, clamped } }
     }
 }
@@ -211,6 +244,29 @@ mod tests {
         for (occurred, recorded, now, effect, what) in table {
             assert_eq!(policy().effect(&event("text", occurred), at(recorded), at(now)), effect, "{what}");
         }
+    }
+
+    /// The rules of the domain, one line each, as a person would read them aloud.
+    #[test]
+    fn the_table_says_what_the_domain_says() {
+        let opens = "text image audio voice video document sticker location contacts order button interactive list_reply \
+            button_reply nfm_reply call_permission_reply request_welcome reaction unsupported call standby call_accepted \
+            unknown";
+        let no_unless_switched = "reaction_removed edit revoke system call_ringing call_connect call_rejected \
+            call_terminate user_preferences";
+        let never = "status echo history template error";
+        let mut rows = 0;
+        for (kinds, expected) in [(opens, (true, true)), (no_unless_switched, (false, true)), (never, (false, false))] {
+            for kind in kinds.split_whitespace() {
+                let row = row_of(kind).unwrap_or_else(|| panic!("{kind} has no row"));
+                assert_eq!((row.opens, row.is_switch), expected, "{kind}");
+                rows += 1;
+            }
+        }
+        assert_eq!(rows, EVENT_KINDS.len(), "each row is told once");
+        let days = |name| length_of_channel(name).map(|length| length.as_millis() / 3_600_000);
+        let channels = ["whatsapp", "messenger", "instagram", "wechat", "tiktok", "mine"].map(days);
+        assert_eq!(channels, [None, None, None, Some(48), Some(48), None], "hours, where they are not the usual 24");
     }
 
     #[test]

@@ -142,11 +142,19 @@ pub struct Reject {
     pub code: ReasonCode,
     /// One line for a person.
     pub detail: String,
+    /// Which part of the record it concerns, when it is not the whole: `entry[0].changes[0].value.messages[17]`.
+    pub index: Option<String>,
 }
 
 impl Reject {
     /// A refusal with its reason.
     pub fn new(code: ReasonCode, detail: impl Into<String>) -> Reject {
-        Reject { code, detail: detail.into() }
+        Reject { code, detail: detail.into(), index: None }
+    }
+
+    /// The same, said of one part of the record.
+    pub fn at(self, index: impl Into<String>) -> Reject {
+        let index = index.into();
+        Reject { code: self.code, detail: format!("{index}: {}", self.detail), index: Some(index) }
     }
 }

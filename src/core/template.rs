@@ -24,12 +24,53 @@ pub struct TemplateId {
     pub language: CompactString,
 }
 
+impl TemplateId {
+    /// Its key in a compacted topic: `account/ACCOUNT|NAME|LANGUAGE` or `business/BUSINESS|NAME|LANGUAGE`.
+    pub fn key(&self) -> String {
+        let (kind, owner) = match &self.owner {
+            TemplateOwner::Account(account) => ("account", account.as_str()),
+            TemplateOwner::Business(business) => ("business", business.as_str()),
+        };
+        format!("{kind}/{owner}|{}|{}", self.name, language_tag(&self.language))
+    }
+}
+
+/// A language as it is compared: providers report `pt-BR` for what is sent as `pt_BR`.
+pub fn language_tag(language: &str) -> CompactString {
+    language.replace('-', "_").to_ascii_lowercase().into()
+}
+
 /// A template's status as the provider last reported it: upper case there, lower case here (`approved`, `paused`).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct TemplateStatus(CompactString);
 
 /// A status that leads to (or leaves) a template that may be sent.
 const SENDABLE: [&str; 5] = ["approved", "flagged", "reinstated", "unarchived", "unpaused"];
+
+/// A status of a template that the provider refuses to send.
+const UNSENDABLE: [&str; 10] = [
+    "paused",
+    "disabled",
+    "rejected",
+    "pending",
+    "in_appeal",
+    "limit_exceeded",
+    "locked",
+    "archived",
+    "deleted",
+    "pending_deletion",
+];
+
+/// Whether a template may be sent, as far as its status says.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Sendability {
+    /// It may.
+    Sendable,
+    /// The provider would refuse it.
+    Unsendable,
+    /// The status is a word that nobody has heard of.
+    Unknown,
+}
 
 impl TemplateStatus {
     /// A status in the provider's words.
@@ -42,9 +83,14 @@ impl TemplateStatus {
         &self.0
     }
 
-    /// Whether it may be sent. A word that nobody has heard of is none of them.
-    pub fn is_sendable(&self) -> bool {
-        SENDABLE.contains(&self.as_str())
+    /// Whether a template with it may be sent.
+    pub fn sendability(&self) -> Sendability {
+        let word = self.as_str();
+        match () {
+            () if SENDABLE.contains(&word) => Sendability::Sendable,
+            () if UNSENDABLE.contains(&word) => Sendability::Unsendable,
+            () => Sendability::Unknown,
+        }
     }
 }
 

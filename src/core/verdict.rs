@@ -1,6 +1,9 @@
 //! The answer to an intent.
 
-use super::window::Window;
+use super::advice::Advice;
+use super::intent::Intent;
+use super::time::Timestamp;
+use super::window::{Window, WindowRules, WindowState};
 
 /// May it be sent freely?
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +22,39 @@ pub enum Verdict {
         /// What is known of the window.
         window: Option<Window>,
     },
+}
+
+/// What follows from what is known of a window.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Finding {
+    /// It is open: more data could not change that.
+    Open(Window),
+    /// A template is asked for, whatever the window.
+    Requested,
+    /// It is not open, or the provider says so: more data could change that.
+    Negative(TemplateReason),
+}
+
+/// What follows for an intent from the window and the advice that are known, at that time.
+pub fn find(
+    intent: &Intent,
+    window: Option<&Window>,
+    advice: Option<&Advice>,
+    rules: WindowRules,
+    now: Timestamp,
+) -> Finding {
+    if intent.message.is_none() {
+        return Finding::Requested;
+    }
+    let Some(window) = window else { return Finding::Negative(TemplateReason::NoOpenWindow) };
+    match rules.state(window, now) {
+        WindowState::Open if advice.is_some_and(|advice| advice.overrules(window)) => {
+            Finding::Negative(TemplateReason::ProviderRefused)
+        }
+        WindowState::Open => Finding::Open(*window),
+        WindowState::Closing => Finding::Negative(TemplateReason::WindowClosing),
+        WindowState::Closed => Finding::Negative(TemplateReason::NoOpenWindow),
+    }
 }
 
 /// Why a template is required.
@@ -42,6 +78,15 @@ impl TemplateReason {
         TemplateReason::ProviderRefused,
         TemplateReason::TemplateRequested,
     ];
+
+    /// What a verdict for this reason rests on, given whether everything was seen: a provider's word stays one.
+    pub fn basis(self, proven: bool) -> Basis {
+        match (self, proven) {
+            (TemplateReason::ProviderRefused, _) => Basis::Advisory,
+            (_, true) => Basis::Complete,
+            (_, false) => Basis::Timeout,
+        }
+    }
 
     /// The stable code.
     pub fn as_str(self) -> &'static str {

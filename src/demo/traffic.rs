@@ -228,9 +228,13 @@ impl Dice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::ids::Channel;
     use crate::core::ids::{Offset, Partition};
+    use crate::core::policy::{ChannelPolicy, Policy};
     use crate::core::record::{ReasonCode, Record, Stream as LogStream};
-    use crate::wire::canonical;
+    use crate::core::time::Span;
+    use crate::core::window::WindowRules;
+    use crate::wire::decoder::{Decoder, Formats};
     use std::collections::BTreeSet;
 
     const START: Timestamp = Timestamp::MIN;
@@ -265,17 +269,19 @@ mod tests {
 
     #[test]
     fn almost_everything_is_understood_and_what_is_not_is_refused_for_many_reasons() {
+        let rules = WindowRules { length: Span::from_secs(20), guard: Span::from_secs(3) };
+        let policy = Policy::new([(Channel::new("whatsapp"), ChannelPolicy::new(rules))]);
+        let decoder = Decoder::new(Formats::default(), policy);
         let (mut fine, mut reasons) = (0, BTreeSet::new());
         let (mut ids, mut twice) = (BTreeSet::new(), 0);
         for (_, written) in two_minutes() {
-            let known = |name: &str| name == "whatsapp";
             match written.stream {
                 Stream::Inbound => {
-                    let decoded = canonical::decode_inbound(&record(&written), &known);
+                    let decoded = decoder.decode_inbound(&record(&written));
                     fine += decoded.events.len();
                     reasons.extend(decoded.rejects.iter().map(|reject| reject.code));
                 }
-                Stream::Intent => match canonical::decode_intent(&record(&written), &known).intent {
+                Stream::Intent => match decoder.decode_intent(&record(&written)).intent {
                     Ok(intent) => {
                         fine += 1;
                         twice += usize::from(!ids.insert(intent.intent_id));

@@ -1,11 +1,12 @@
 //! The store in this process: for a demo without Redis, and for tests. What it holds ends with the process.
 
+use crate::core::advice::Advice;
 use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::{Partition, WindowKey};
 use crate::core::time::Timestamp;
 use crate::core::window::Window;
 use crate::ports::{
-    FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +36,7 @@ pub struct ListedWindow {
 struct Held {
     frontiers: BTreeMap<Partition, Frontier>,
     windows: HashMap<WindowKey, Expiring>,
+    advice: HashMap<WindowKey, (Advice, Timestamp)>,
     sweep_above: usize,
 }
 
@@ -83,6 +85,7 @@ impl WindowStore for MemoryStore {
         Ok(Snapshot {
             frontiers: request.frontiers.iter().map(frontier).collect(),
             windows: request.windows.iter().map(|key| held.window(key, now)).collect(),
+            advice: request.advice.iter().map(|key| held.advice(key, now)).collect(),
             clock: now,
         })
     }
@@ -97,11 +100,32 @@ impl WindowStore for MemoryStore {
         let mut held = self.held();
         Ok(starts.iter().map(|start| held.start(start)).collect())
     }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        let mut held = self.held();
+        let now = (self.clock)();
+        writes.iter().for_each(|write| held.advise(write, now));
+        Ok(())
+    }
 }
 
 impl Held {
     fn window(&self, key: &WindowKey, now: Timestamp) -> Stored<Window> {
         self.windows.get(key).filter(|it| it.lives(now)).map_or(Stored::Missing, |it| Stored::Known(it.window))
+    }
+
+    fn advice(&self, key: &WindowKey, now: Timestamp) -> Stored<Advice> {
+        let live = self.advice.get(key).filter(|(_, expires_at)| now <= *expires_at);
+        live.map_or(Stored::Missing, |(advice, _)| Stored::Known(*advice))
+    }
+
+    fn advise(&mut self, AdviceWrite { key, advice, length }: &AdviceWrite, now: Timestamp) {
+        let expires_at = advice.expires_at(*length);
+        let is_later = self.advice.get(key).is_none_or(|(stored, _)| stored < advice);
+        if expires_at > now && is_later {
+            self.advice.retain(|_, (_, expires_at)| now <= *expires_at);
+            self.advice.insert(key.clone(), (*advice, expires_at));
+        }
     }
 
     fn merge(&mut self, call: &MergeCall, now: Timestamp) -> MergeOutcome {
@@ -210,7 +234,8 @@ mod tests {
         assert_eq!(listed.iter().map(|it| it.key.as_str()).collect::<Vec<_>>(), ["whatsapp:106:1", "whatsapp:106:2"]);
         assert_eq!(listed[0].expires_at, Timestamp::from_millis(0) + LENGTH);
         clone.flush();
-        let request = ReadRequest { frontiers: vec![Partition(0)], windows: vec![listed[0].key.clone()] };
+        let request =
+            ReadRequest { frontiers: vec![Partition(0)], windows: vec![listed[0].key.clone()], advice: vec![] };
         let snapshot = store.read(&request).unwrap();
         assert_eq!((snapshot.frontiers, snapshot.windows), (vec![Stored::Missing], vec![Stored::Missing]));
     }

@@ -1,17 +1,20 @@
 //! What every store must do, as a table that runs against any of them.
 
+use crate::core::advice::Advice;
 use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::{Offset, Partition, Position, TopicId, WindowKey};
 use crate::core::time::{Span, Timestamp};
 use crate::core::window::Window;
-use crate::ports::{FrontierStart, MergeCall, MergeOutcome, ReadRequest, StoreError, WindowStore, WindowWrite};
+use crate::ports::{
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, StoreError, WindowStore, WindowWrite,
+};
 use std::fmt::Debug;
 
 const LENGTH: Span = Span::from_hours(24);
 
 type Rule = fn(&mut Bench<'_>) -> Result<(), String>;
 
-const RULES: [(&str, Rule); 14] = [
+const RULES: [(&str, Rule); 15] = [
     ("an empty request reads the clock alone", an_empty_request_reads_the_clock_alone),
     ("a merge without a frontier is refused and changes nothing", a_merge_without_a_frontier_is_refused),
     ("a merge from the frontier on writes its windows and advances it", a_merge_writes_and_advances),
@@ -26,6 +29,7 @@ const RULES: [(&str, Rule); 14] = [
     ("a frontier of another topic is not advanced", a_foreign_topic_is_refused),
     ("a window that has ended is not written", a_window_that_has_ended_is_not_written),
     ("a frontier starts only where the stored one is as seen", a_frontier_starts_only_where_it_is_as_seen),
+    ("of all advice the latest that has not expired is kept, beside the window", the_latest_advice_is_kept),
 ];
 
 /// Runs every rule on a store that holds nothing of this key prefix, each on a partition of its own. Says which rule
@@ -191,6 +195,27 @@ fn a_frontier_starts_only_where_it_is_as_seen(bench: &mut Bench<'_>) -> Result<(
     Ok(())
 }
 
+fn the_latest_advice_is_kept(bench: &mut Bench<'_>) -> Result<(), String> {
+    bench.start(0)?;
+    let key = bench.key();
+    let advice = |after_now_ms| Advice { refused_at: bench.now + Span::from_millis(after_now_ms) };
+    // What is written, and what is there then.
+    let rows = [
+        (advice(-LENGTH.as_millis()), Stored::Missing),
+        (advice(-2_000), Stored::Known(advice(-2_000))),
+        (advice(-3_000), Stored::Known(advice(-2_000))),
+        (advice(-1_000), Stored::Known(advice(-1_000))),
+        (advice(-1_000), Stored::Known(advice(-1_000))),
+    ];
+    for (advice, then) in rows {
+        bench.store.advise(&[AdviceWrite { key: key.clone(), advice, length: LENGTH }]).map_err(told)?;
+        let request = ReadRequest { windows: vec![key.clone()], advice: vec![key.clone()], ..ReadRequest::default() };
+        let snapshot = bench.store.read(&request).map_err(told)?;
+        same("the advice", (snapshot.windows, snapshot.advice), (vec![Stored::Missing], vec![then]))?;
+    }
+    bench.store.advise(&[]).map_err(told)
+}
+
 /// A store, and what one rule uses of it.
 struct Bench<'a> {
     store: &'a mut dyn WindowStore,
@@ -241,7 +266,7 @@ impl Bench<'_> {
     }
 
     fn holds(&mut self, frontier: Stored<Frontier>, window: Stored<Window>) -> Result<(), String> {
-        let request = ReadRequest { frontiers: vec![self.partition], windows: vec![self.key()] };
+        let request = ReadRequest { frontiers: vec![self.partition], windows: vec![self.key()], advice: vec![] };
         let snapshot = self.store.read(&request).map_err(told)?;
         same("the store", (snapshot.frontiers, snapshot.windows), (vec![frontier], vec![window]))
     }

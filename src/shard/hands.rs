@@ -114,14 +114,14 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     fn locate(&mut self, locate: &Locate) -> Result<Input, Fault> {
         let inbound = locate.partitions.iter().filter(|partition| partition.stream == Stream::Inbound);
         let frontiers: Vec<_> = inbound.map(|partition| partition.partition).collect();
-        let snapshot = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?;
+        let snapshot = self.store.read(&ReadRequest { frontiers, ..ReadRequest::default() })?;
         // Should our clock run ahead of the store's, then its time says what is still open there.
         let ahead = (self.clock.now().wall - snapshot.clock).max(Span::ZERO);
         let mut location = self.log.locate(&locate.partitions, locate.since - ahead)?;
         let mut others = Vec::new();
         if !location.group_has_offsets {
             let frontiers = location.topology.all().collect();
-            others = self.store.read(&ReadRequest { frontiers, windows: Vec::new() })?.frontiers;
+            others = self.store.read(&ReadRequest { frontiers, ..ReadRequest::default() })?.frontiers;
             if others.iter().any(|frontier| frontier.known().is_some()) {
                 // Another shard may have begun between both looks. It commits offsets before it starts frontiers, so
                 // that a look from now on shows them.

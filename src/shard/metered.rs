@@ -2,7 +2,9 @@
 
 use super::runner::Board;
 use super::tally::StoreCall;
-use crate::ports::{FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore};
+use crate::ports::{
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore,
+};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -41,5 +43,9 @@ impl<S: WindowStore> WindowStore for MeteredStore<S> {
 
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
         self.measure(StoreCall::Start, |store| store.start_frontiers(starts))
+    }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        self.measure(StoreCall::Advise, |store| store.advise(writes))
     }
 }

@@ -1,5 +1,6 @@
 //! One shard: a thread with its own consumer, transactional producer and store connection.
 
+pub mod aside;
 pub mod codec;
 pub mod engine;
 pub mod hands;
@@ -8,3 +9,4 @@ pub mod metered;
 pub mod runner;
 pub mod tally;
 mod teller;
+pub mod templates;

@@ -64,11 +64,13 @@ pub enum StoreCall {
     Merge,
     /// Frontiers are set.
     Start,
+    /// A provider's refusal is remembered.
+    Advise,
 }
 
 impl StoreCall {
     /// Every call.
-    pub const ALL: [StoreCall; 3] = [StoreCall::Read, StoreCall::Merge, StoreCall::Start];
+    pub const ALL: [StoreCall; 4] = [StoreCall::Read, StoreCall::Merge, StoreCall::Start, StoreCall::Advise];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -76,13 +78,14 @@ impl StoreCall {
             StoreCall::Read => "read",
             StoreCall::Merge => "merge",
             StoreCall::Start => "start",
+            StoreCall::Advise => "advise",
         }
     }
 }
 
 /// Counters of one shard. Outputs are counted when they are written, whether or not their transaction comes through;
 /// records when they are taken, again when they are taken again.
-#[derive(Debug)]
+#[derive(Default, Debug)]
 pub struct Tally {
     /// Inbound records taken.
     pub inbound: Count,
@@ -102,6 +105,12 @@ pub struct Tally {
     pub refreshed: Count,
     /// Dead letters.
     pub dead_letters: Count,
+    /// Refusals by the provider that were passed on.
+    pub refusals: Count,
+    /// Changes of templates that were passed on.
+    pub template_changes: Count,
+    /// Refusals and changes of templates that there is no topic for.
+    pub feedback_dropped: Count,
     /// Transactions committed.
     pub commits: Count,
     /// Transactions given up.
@@ -114,61 +123,45 @@ pub struct Tally {
     pub late: Count,
     /// Events from the future.
     pub future: Count,
-    /// Events of a kind that the table does not know.
-    pub unknown_kinds: Count,
     /// Negative verdicts without proof.
     pub timed_out: Count,
     /// Inbound records that lie elsewhere than co-partitioning asserts.
     pub misplaced: Count,
+    /// Events, and parts of webhooks, of a kind that the table does not know.
+    pub unknown_kinds: Count,
     /// Times that the store had lost something.
     pub frontiers_lost: Count,
     templates_by: [[Count; Basis::ALL.len()]; TemplateReason::ALL.len()],
     dead_letters_by: [Count; ReasonCode::ALL.len()],
+    store_errors: [Count; StoreCall::ALL.len()],
+    /// What was measured.
+    pub measured: Measured,
+}
+
+/// Times and sizes of one shard.
+#[derive(Debug)]
+pub struct Measured {
     /// From an intent's timestamp until its session send is handed to Kafka, in microseconds.
-    pub session_send_times: Histogram,
+    pub session_sends: Histogram,
     /// The same for templates.
-    pub template_times: Histogram,
+    pub templates: Histogram,
     /// Inbound records that came at once.
     pub inbound_batches: Histogram,
     /// Intents that came at once.
     pub intent_batches: Histogram,
     stages: [Histogram; Stage::ALL.len()],
     store_calls: [Histogram; StoreCall::ALL.len()],
-    store_errors: [Count; StoreCall::ALL.len()],
 }
 
-impl Default for Tally {
-    fn default() -> Tally {
-        let stages = || Histogram::new(STAGE_BOUNDS_US);
-        Tally {
-            inbound: Count::default(),
-            inbound_rejected: Count::default(),
-            intents: Count::default(),
-            intents_rejected: Count::default(),
-            session_sends: Count::default(),
-            templates: Count::default(),
-            opened: Count::default(),
-            refreshed: Count::default(),
-            dead_letters: Count::default(),
-            commits: Count::default(),
-            aborts: Count::default(),
-            store_faults: Count::default(),
-            log_faults: Count::default(),
-            late: Count::default(),
-            future: Count::default(),
-            unknown_kinds: Count::default(),
-            timed_out: Count::default(),
-            misplaced: Count::default(),
-            frontiers_lost: Count::default(),
-            templates_by: Default::default(),
-            dead_letters_by: Default::default(),
-            session_send_times: Histogram::new(VERDICT_BOUNDS_US),
-            template_times: Histogram::new(VERDICT_BOUNDS_US),
+impl Default for Measured {
+    fn default() -> Measured {
+        Measured {
+            session_sends: Histogram::new(VERDICT_BOUNDS_US),
+            templates: Histogram::new(VERDICT_BOUNDS_US),
             inbound_batches: Histogram::new(BATCH_BOUNDS),
             intent_batches: Histogram::new(BATCH_BOUNDS),
-            stages: std::array::from_fn(|_| stages()),
-            store_calls: std::array::from_fn(|_| stages()),
-            store_errors: Default::default(),
+            stages: std::array::from_fn(|_| Histogram::new(STAGE_BOUNDS_US)),
+            store_calls: std::array::from_fn(|_| Histogram::new(STAGE_BOUNDS_US)),
         }
     }
 }
@@ -186,12 +179,12 @@ impl Tally {
 
     /// How long a stage took, in microseconds.
     pub fn stage(&self, stage: Stage) -> &Histogram {
-        &self.stages[stage as usize]
+        &self.measured.stages[stage as usize]
     }
 
     /// How long a call of the store took until its answer, in microseconds.
     pub fn store_call(&self, call: StoreCall) -> &Histogram {
-        &self.store_calls[call as usize]
+        &self.measured.store_calls[call as usize]
     }
 
     /// How often a call of the store failed.
@@ -213,6 +206,10 @@ impl Tally {
                     self.dead_letters.add(1);
                     self.dead_letters_by(letter.reject.code).add(1);
                 }
+                Emission::Delivery(_) => self.refusals.add(1),
+                Emission::Template(_) => self.template_changes.add(1),
+                // What customers did is here already.
+                Emission::Inbound(_) => {}
             }
         }
     }
@@ -222,12 +219,12 @@ impl Tally {
         let times = match &decided.verdict {
             Verdict::SessionSend { .. } => {
                 self.session_sends.add(1);
-                &self.session_send_times
+                &self.measured.session_sends
             }
             Verdict::TemplateRequired { reason, basis, .. } => {
                 self.templates.add(1);
                 self.templates_by(*reason, *basis).add(1);
-                &self.template_times
+                &self.measured.templates
             }
         };
         times.observe(took_ms.saturating_mul(1_000));
@@ -245,12 +242,12 @@ impl Tally {
     fn count_batch(&self, batch: &Batch) {
         if !batch.inbound.is_empty() {
             self.inbound.add(batch.inbound.len());
-            self.inbound_batches.observe(batch.inbound.len() as u64);
+            self.measured.inbound_batches.observe(batch.inbound.len() as u64);
             self.inbound_rejected.add(batch.inbound.iter().filter(|item| !item.decoded.rejects.is_empty()).count());
         }
         if !batch.intents.is_empty() {
             self.intents.add(batch.intents.len());
-            self.intent_batches.observe(batch.intents.len() as u64);
+            self.measured.intent_batches.observe(batch.intents.len() as u64);
             self.intents_rejected.add(batch.intents.iter().filter(|item| item.decoded.intent.is_err()).count());
         }
     }
@@ -282,7 +279,8 @@ impl Tally {
         match notice {
             Notice::LateInbound => self.late.add(1),
             Notice::FutureInbound => self.future.add(1),
-            Notice::UnknownKind => self.unknown_kinds.add(1),
+            Notice::FeedbackDropped => self.feedback_dropped.add(1),
+            Notice::UnknownKind { times, .. } => self.unknown_kinds.add(*times as usize),
             Notice::TimedOut => self.timed_out.add(1),
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),

@@ -4,6 +4,7 @@ use super::engine::notice::Notice;
 use super::engine::status::Status;
 use super::engine::step::Input;
 use super::hands::Fault;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
@@ -29,6 +30,23 @@ impl Rare {
     }
 }
 
+/// Kinds that were told already: senders choose their names, so only so many are kept.
+#[derive(Default)]
+struct Kinds(BTreeSet<String>);
+
+impl Kinds {
+    const MOST: usize = 64;
+
+    /// The kind as it may be shown, if it is the first of its name.
+    fn first<'a>(&mut self, kind: &'a str) -> Option<&'a str> {
+        // A name and nothing else: what a sender puts there by mistake may be somebody's number.
+        let is_name = kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let is_number = kind.bytes().filter(u8::is_ascii_digit).count() > 4;
+        let shown = if is_name && !is_number && kind.len() <= 64 { kind } else { "(not a plain name)" };
+        (self.0.len() < Kinds::MOST && self.0.insert(shown.to_owned())).then_some(shown)
+    }
+}
+
 /// What was told, so that it is not told again at once.
 #[derive(Default)]
 pub(super) struct Teller {
@@ -39,7 +57,8 @@ pub(super) struct Teller {
     newer: Rare,
     misplaced: Rare,
     timed_out: Rare,
-    unknown_kind: Rare,
+    unknown_kinds: Kinds,
+    feedback_dropped: Rare,
     aborted: Rare,
     filling: Rare,
 }
@@ -133,9 +152,22 @@ impl Teller {
                     warn!(times, "negative verdicts went out without proof after worker.max_wait");
                 }
             }
-            Notice::UnknownKind => {
-                if let Some(times) = self.unknown_kind.tell() {
-                    warn!(times, "inbound events of a type that is not in the table; treated as `unknown`");
+            Notice::UnknownKind { kind, .. } => {
+                if let Some(kind) = self.unknown_kinds.first(kind) {
+                    warn!(
+                        kind,
+                        "something arrived of a kind that is not in the table: an event counts as `unknown`, \
+                         another part of a webhook is passed over; told once, counted from now on"
+                    );
+                }
+            }
+            Notice::FeedbackDropped => {
+                if let Some(times) = self.feedback_dropped.tell() {
+                    warn!(
+                        times,
+                        "refusals or template changes arrived and were dropped: set topics.delivery_status and \
+                         topics.template_status to have them heeded"
+                    );
                 }
             }
             Notice::LateInbound | Notice::FutureInbound => {}
@@ -156,5 +188,20 @@ fn describe(change: &crate::ports::Assignment) -> String {
         }
         Assignment::Revoked => "everything goes back".into(),
         Assignment::Lost => "everything was lost".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_is_told_once_and_no_number_is_shown() {
+        let mut kinds = Kinds::default();
+        assert_eq!(kinds.first("hologram"), Some("hologram"));
+        assert_eq!(kinds.first("hologram"), None);
+        assert_eq!(kinds.first("+5511987654321"), Some("(not a plain name)"));
+        assert_eq!(kinds.first("5511987654321"), None);
+        assert!((0..1_000).filter_map(|number| kinds.first(&format!("k{number}")).map(|_| ())).count() < Kinds::MOST);
     }
 }

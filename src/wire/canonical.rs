@@ -1,13 +1,14 @@
-//! Canonical JSON to domain: one inbound event or one intent a record.
+//! Canonical JSON to domain: one event, one intent or one report a record.
 
-use super::document::text_of;
-use super::fields::Fields;
-use crate::core::decoded::{DecodedInbound, DecodedIntent};
+use super::envelope::{self, Content};
+use super::fields::{Fields, invalid, missing};
+use crate::core::decoded::DecodedIntent;
+use crate::core::delivery::FailedDelivery;
 use crate::core::ids::{BusinessId, Channel, CustomerId, IntentId, MessageId};
 use crate::core::inbound::InboundEvent;
 use crate::core::intent::{Intent, IntentHash};
 use crate::core::record::{ReasonCode, Record, Reject};
-use bytes::Bytes;
+use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use compact_str::CompactString;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::hash::Hasher;
@@ -19,6 +20,9 @@ pub const MAX_ALIASES: usize = 16;
 
 const INBOUND_FIELDS: [&str; 7] =
     ["message_id", "channel", "business_id", "customer_id", "customer_aliases", "type", "occurred_at"];
+
+const DELIVERY_FIELDS: [&str; 5] = ["business_id", "customer_id", "channel", "error_code", "occurred_at"];
+const TEMPLATE_FIELDS: [&str; 6] = ["business_id", "account_id", "name", "language", "status", "occurred_at"];
 
 /// Where a list of recipients has been seen; an intent is for one.
 const RECIPIENT_LISTS: [&str; 4] = ["customer_id", "customer_ids", "recipients", "to"];
@@ -37,30 +41,34 @@ const INTENT_FIELDS: [&str; 11] = [
     "to",
 ];
 
-/// Reads what a customer did: one event, or one refusal.
-pub fn decode_inbound(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedInbound {
-    match inbound_event(record, known_channel) {
-        Ok(event) => DecodedInbound { events: vec![event], ..DecodedInbound::default() },
-        Err(reject) => DecodedInbound { rejects: vec![reject], ..DecodedInbound::default() },
-    }
-}
-
 /// Reads an intent. Its identity is given whenever that much can be read, even if the intent is refused.
 pub fn decode_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedIntent {
-    let read = text_of(record).and_then(|(value, text)| Ok((value, Fields::read(text, &INTENT_FIELDS)?)));
-    match read {
-        Ok((value, fields)) => {
-            DecodedIntent { hash: identity(&fields), intent: intent(record, value, &fields, known_channel) }
-        }
-        Err(reject) => DecodedIntent { hash: None, intent: Err(reject) },
-    }
+    let refused = |reject| DecodedIntent { hash: None, intent: Err(reject) };
+    envelope::open(record)
+        .map_or_else(refused, |content| intent_in(record, &content, known_channel).unwrap_or_else(refused))
 }
 
-fn inbound_event(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Result<InboundEvent, Reject> {
-    let (_, text) = text_of(record)?;
+fn intent_in(
+    record: &Record,
+    content: &Content<'_>,
+    known_channel: &dyn Fn(&str) -> bool,
+) -> Result<DecodedIntent, Reject> {
+    let fields = Fields::read(content.text()?, &INTENT_FIELDS)?;
+    let is_canonical = ["intent_id", "business_id", "customer_id"].iter().any(|name| fields.raw(name).is_some());
+    if !is_canonical && let Some(data) = envelope::event_data(content)? {
+        return intent_in(record, &data, known_channel);
+    }
+    Ok(DecodedIntent { hash: identity(&fields), intent: intent(record, content, &fields, known_channel) })
+}
+
+/// Reads what a customer did: one event; `None` when nothing in the object is an id of ours.
+pub(super) fn inbound_event(text: &str, known_channel: &dyn Fn(&str) -> bool) -> Result<Option<InboundEvent>, Reject> {
     let fields = Fields::read(text, &INBOUND_FIELDS)?;
+    if !["message_id", "business_id", "customer_id"].iter().any(|name| fields.raw(name).is_some()) {
+        return Ok(None);
+    }
     fields.refuse_repeated()?;
-    Ok(InboundEvent {
+    Ok(Some(InboundEvent {
         message_id: MessageId::new(fields.id("message_id")?),
         channel: channel(&fields, known_channel)?,
         business_id: BusinessId::new(fields.key_part("business_id")?),
@@ -68,12 +76,55 @@ fn inbound_event(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Resul
         customer_aliases: fields.ids("customer_aliases", MAX_ALIASES)?.into_iter().map(CustomerId::new).collect(),
         kind: CompactString::new(fields.id("type")?),
         occurred_at: fields.required_time("occurred_at")?,
-    })
+    }))
+}
+
+/// Reads a failed delivery: `None` when nothing in the object is a field of ours, `Some(None)` when its code says
+/// nothing of a window.
+pub(super) fn failed_delivery(
+    text: &str,
+    known_channel: &dyn Fn(&str) -> bool,
+) -> Result<Option<Option<FailedDelivery>>, Reject> {
+    let fields = Fields::read(text, &DELIVERY_FIELDS)?;
+    if !["business_id", "customer_id", "error_code"].iter().any(|name| fields.raw(name).is_some()) {
+        return Ok(None);
+    }
+    fields.refuse_repeated()?;
+    let code = fields.raw("error_code").ok_or_else(|| missing("error_code"))?;
+    let code = code.get().trim_matches('"').parse().map_err(|_| invalid("error_code", "is no number"))?;
+    let delivery = FailedDelivery {
+        channel: channel(&fields, known_channel)?,
+        business_id: BusinessId::new(fields.key_part("business_id")?),
+        customer_id: CustomerId::new(fields.id("customer_id")?),
+        error_code: code,
+        occurred_at: fields.required_time("occurred_at")?,
+    };
+    Ok(Some(Some(delivery).filter(FailedDelivery::is_outside_window)))
+}
+
+/// Reads a change of a template; `None` when nothing in the object is a field of ours.
+pub(super) fn template_update(text: &str) -> Result<Option<TemplateUpdate>, Reject> {
+    let fields = Fields::read(text, &TEMPLATE_FIELDS)?;
+    if !["business_id", "account_id", "language"].iter().any(|name| fields.raw(name).is_some()) {
+        return Ok(None);
+    }
+    fields.refuse_repeated()?;
+    let owner = match fields.raw("account_id") {
+        Some(_) => TemplateOwner::Account(CompactString::new(fields.id("account_id")?)),
+        None => TemplateOwner::Business(BusinessId::new(fields.key_part("business_id")?)),
+    };
+    let id = TemplateId {
+        owner,
+        name: CompactString::new(fields.id("name")?),
+        language: CompactString::new(fields.id("language")?),
+    };
+    let status = TemplateStatus::new(&fields.id("status")?);
+    Ok(Some(TemplateUpdate { id, status, occurred_at: fields.required_time("occurred_at")? }))
 }
 
 fn intent<const N: usize>(
     record: &Record,
-    value: &Bytes,
+    content: &Content<'_>,
     fields: &Fields<'_, N>,
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<Intent, Reject> {
@@ -82,8 +133,6 @@ fn intent<const N: usize>(
         let detail = format!("{list} is a list: an intent is for one recipient");
         return Err(Reject::new(ReasonCode::BulkNotAllowed, detail));
     }
-    // The text lies within the value, so that this shares its bytes and copies nothing.
-    let share = |text: &str| value.slice_ref(text.as_bytes());
     let intent = Intent {
         intent_id: IntentId::new(fields.id("intent_id")?),
         channel: channel(fields, known_channel)?,
@@ -91,8 +140,8 @@ fn intent<const N: usize>(
         customer_id: CustomerId::new(fields.id("customer_id")?),
         requested_at: fields.time("requested_at")?.unwrap_or(record.timestamp),
         expires_at: fields.time("expires_at")?,
-        message: fields.object("message")?.map(share),
-        template: fields.object("template")?.map(share),
+        message: fields.object("message")?.map(|text| content.share(text)),
+        template: fields.object("template")?.map(|text| content.share(text)),
     };
     if intent.message.is_none() && intent.template.is_none() {
         return Err(Reject::new(ReasonCode::MissingField, "message or template is required"));

@@ -42,7 +42,7 @@ impl DeadLetterFormat {
         let partition = Bytes::from(record.partition.to_string());
         let offset = Bytes::from(record.offset.to_string());
         let timestamp_ms = record.timestamp.as_millis();
-        vec![
+        let mut headers = vec![
             header("sessiongate.error.reason", Bytes::from_static(reject.code.as_str().as_bytes())),
             header("sessiongate.error.detail", detail.clone()),
             header("sessiongate.error.topic", origin.clone()),
@@ -60,7 +60,9 @@ impl DeadLetterFormat {
             header("__connect.errors.partition", partition),
             header("__connect.errors.offset", offset),
             header("__connect.errors.exception.message", detail),
-        ]
+        ];
+        headers.extend(reject.index.as_deref().map(|index| header("sessiongate.error.index", one_line(index))));
+        headers
     }
 
     /// Gives up as much of the original as must be: the end of the value, then its headers, then its key.

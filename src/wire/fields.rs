@@ -112,7 +112,8 @@ pub(super) fn invalid(name: &str, wrong: impl fmt::Display) -> Reject {
     Reject::new(ReasonCode::InvalidField, format!("{name} {wrong}"))
 }
 
-fn string<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
+/// A string, unescaped.
+pub(super) fn string<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
     let text = raw.get();
     let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Err(invalid(name, "is not a string"));
@@ -125,7 +126,11 @@ fn string<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
 }
 
 fn id<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
-    let text = string(name, raw)?;
+    string(name, raw).and_then(|text| checked_id(name, text))
+}
+
+/// A text that may serve as an id, or what is wrong with it.
+pub(super) fn checked_id<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Reject> {
     if text.is_empty() {
         return Err(invalid(name, "is empty"));
     }
@@ -139,7 +144,8 @@ fn id<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
     Ok(text)
 }
 
-fn without_colon<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Reject> {
+/// An id that may be a part of a key.
+pub(super) fn without_colon<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Reject> {
     if text.contains(':') { Err(invalid(name, "holds a colon")) } else { Ok(text) }
 }
 

@@ -5,10 +5,14 @@
 
 pub mod canonical;
 mod dead_letter;
-mod document;
+pub mod decoder;
+mod envelope;
 mod fields;
+mod findings;
+mod forward;
 mod headers;
 mod json;
 pub mod output;
 mod template;
 pub mod time;
+mod webhook;

@@ -3,10 +3,13 @@
 use super::dead_letter::DeadLetterFormat;
 use super::headers::{CloudEvent, size_of};
 use super::json::ObjectWriter;
-use super::template;
+use super::template::{self, TemplateName, UNKNOWN_STATUS};
 use crate::core::emission::{DecidedIntent, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{BusinessId, CustomerId};
+use crate::core::intent::Intent;
 use crate::core::record::{ReasonCode, Record, Reject, Stream};
+use crate::core::registry::is_ready;
+use crate::core::template::TemplateStatus;
 use crate::core::time::{Span, Timestamp};
 use crate::core::verdict::Verdict;
 use crate::core::window::Window;
@@ -16,9 +19,6 @@ use std::sync::Arc;
 
 /// The smallest limit that the explanation of a dead letter and every window event are sure to fit into.
 pub const SMALLEST_MAX_OUTPUT_BYTES: usize = 16 * 1024;
-
-/// What is known of a template while no status of it was seen.
-const UNKNOWN_STATUS: &str = "unknown";
 
 /// The names of the topics, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,12 +35,21 @@ pub struct Topics {
     pub inbound_message: Arc<str>,
     /// What services want to say.
     pub outbound_intent: Arc<str>,
+    /// Refusals by providers; none when there is no topic for them.
+    pub delivery_status: Option<Arc<str>>,
+    /// Changes of templates; none when there is no topic for them.
+    pub template_status: Option<Arc<str>>,
 }
+
+/// What is known of a business's template of that name and language.
+pub type TemplateLookup<'a> = dyn Fn(&BusinessId, &str, &str) -> Option<TemplateStatus> + 'a;
 
 /// Makes output records.
 pub struct Encoder {
-    topics: Topics,
-    source: Bytes,
+    pub(super) topics: Topics,
+    pub(super) source: Bytes,
+    /// Where records come from that are no intents.
+    inbound_origin: Arc<str>,
     dead_letters: DeadLetterFormat,
     max_output_bytes: usize,
 }
@@ -56,7 +65,14 @@ impl Encoder {
             group: Bytes::copy_from_slice(group.as_bytes()),
             max_output_bytes,
         };
-        Encoder { topics, source: Bytes::copy_from_slice(ce_source.as_bytes()), dead_letters, max_output_bytes }
+        let inbound_origin = topics.inbound_message.clone();
+        Encoder {
+            topics,
+            inbound_origin,
+            source: Bytes::copy_from_slice(ce_source.as_bytes()),
+            dead_letters,
+            max_output_bytes,
+        }
     }
 
     /// The same with a limit of their own for dead letters, whose topic often takes more than the others.
@@ -65,17 +81,33 @@ impl Encoder {
         self
     }
 
-    /// One emission as one record. A verdict that would not fit into its topic becomes the dead letter of its intent.
+    /// The same for records that lie in another topic than the inbound one.
+    pub fn with_origin(mut self, topic: &str) -> Encoder {
+        self.inbound_origin = topic.into();
+        self
+    }
+
+    /// One emission as one record, while nothing is known of any template.
     pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
+        self.encode_knowing(emission, now, &|_, _, _| None)
+    }
+
+    /// One emission as one record. `status` says what is known of a business's template of that name and language.
+    ///
+    /// A verdict that would not fit into its topic becomes the dead letter of its intent.
+    pub fn encode_knowing(&self, emission: &Emission, now: Timestamp, status: &TemplateLookup<'_>) -> OutputRecord {
         match emission {
-            Emission::Verdict(decided) => self.verdict_or_dead_letter(decided),
+            Emission::Verdict(decided) => self.verdict_or_dead_letter(decided, status),
             Emission::WindowEvent(event) => self.window_event(event, now),
             Emission::DeadLetter(letter) => self.dead_letter(&letter.record, &letter.reject),
+            Emission::Inbound(part) => self.inbound(part),
+            Emission::Delivery(part) => self.delivery(part),
+            Emission::Template(part) => self.template(part),
         }
     }
 
-    fn verdict_or_dead_letter(&self, decided: &DecidedIntent) -> OutputRecord {
-        let output = self.verdict(decided);
+    fn verdict_or_dead_letter(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> OutputRecord {
+        let output = self.verdict(decided, status);
         let size = size_of(&output);
         if size <= self.max_output_bytes {
             return output;
@@ -88,7 +120,7 @@ impl Encoder {
         self.dead_letters.encode(self.origin(record), record, reject)
     }
 
-    fn verdict(&self, decided: &DecidedIntent) -> OutputRecord {
+    fn verdict(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> OutputRecord {
         let DecidedIntent { record, intent, verdict, decided_at, .. } = decided;
         let (topic, kind) = match verdict {
             Verdict::SessionSend { .. } => (&self.topics.session_send, "sessiongate.session-send.v1"),
@@ -105,13 +137,13 @@ impl Encoder {
         OutputRecord {
             topic: topic.clone(),
             key: Some(key),
-            value: Some(self.verdict_value(decided)),
+            value: Some(self.verdict_value(decided, status)),
             headers: event.into_headers(record),
             timestamp: Some(*decided_at),
         }
     }
 
-    fn verdict_value(&self, decided: &DecidedIntent) -> Bytes {
+    fn verdict_value(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> Bytes {
         let DecidedIntent { record, intent, verdict, window_length, decided_at } = decided;
         let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
         let mut out = Vec::with_capacity(768 + passed_through.sum::<usize>());
@@ -126,10 +158,13 @@ impl Encoder {
         match verdict {
             Verdict::SessionSend { window } => write_window(&mut json, window, *window_length),
             Verdict::TemplateRequired { reason, basis, window } => {
+                let known = intent.template.as_ref().and_then(|given| known_status(intent, given, status));
                 if let Some(given) = &intent.template {
-                    json.with("template", |out| template::append_with_status(out, given, UNKNOWN_STATUS));
+                    let word = known.as_ref().map_or(UNKNOWN_STATUS, TemplateStatus::as_str);
+                    json.with("template", |out| template::append_with_status(out, given, word));
                 }
-                json.string("reason", reason.as_str()).boolean("ready", intent.template.is_some());
+                let is_ready = intent.template.is_some() && is_ready(known.as_ref());
+                json.string("reason", reason.as_str()).boolean("ready", is_ready);
                 if let Some(window) = window {
                     write_window(&mut json, window, *window_length);
                 }
@@ -184,14 +219,14 @@ impl Encoder {
     }
 
     /// The topic that a record came from.
-    fn origin(&self, record: &Record) -> &str {
+    pub(super) fn origin(&self, record: &Record) -> &str {
         match record.stream {
-            Stream::Inbound => &self.topics.inbound_message,
+            Stream::Inbound => &self.inbound_origin,
             Stream::Intent => &self.topics.outbound_intent,
         }
     }
 
-    fn write_source(&self, json: &mut ObjectWriter<'_>, record: &Record) {
+    pub(super) fn write_source(&self, json: &mut ObjectWriter<'_>, record: &Record) {
         json.with("source", |out| {
             ObjectWriter::begin(out)
                 .string("topic", self.origin(record))
@@ -205,6 +240,17 @@ impl Encoder {
 /// The key of everything about one customer of one business: `BUSINESS:CUSTOMER`.
 pub fn customer_key(business: &BusinessId, customer: &CustomerId) -> Bytes {
     Bytes::from([business.as_str(), ":", customer.as_str()].concat())
+}
+
+/// The last known status of the template that an intent brought.
+fn known_status(intent: &Intent, template: &[u8], status: &TemplateLookup<'_>) -> Option<TemplateStatus> {
+    let TemplateName { name, language } = template::name_of(template)?;
+    status(&intent.business_id, &name, &language)
+}
+
+/// The name and language of a template object, as far as both can be read.
+pub fn template_name(template: &[u8]) -> Option<(String, String)> {
+    template::name_of(template).map(|TemplateName { name, language }| (name.into_owned(), language.into_owned()))
 }
 
 fn change_name(change: WindowChange) -> &'static str {

@@ -1,8 +1,48 @@
 //! A template as it goes out: as it was given, with a status.
 
+use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
+
+/// What is said of a template of which nothing is known.
+pub(super) const UNKNOWN_STATUS: &str = "unknown";
+
+/// What identifies a template to the business that sends it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct TemplateName<'a> {
+    pub(super) name: Cow<'a, str>,
+    pub(super) language: Cow<'a, str>,
+}
+
+/// The name and language in a template object, as far as both can be read.
+pub(super) fn name_of(template: &[u8]) -> Option<TemplateName<'_>> {
+    #[derive(Deserialize)]
+    struct Given<'a> {
+        #[serde(borrow)]
+        name: Cow<'a, str>,
+        #[serde(borrow)]
+        language: Language<'a>,
+    }
+
+    /// A plain word, or as the Cloud API takes it.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Language<'a> {
+        Plain(#[serde(borrow)] Cow<'a, str>),
+        Policy {
+            #[serde(borrow)]
+            code: Cow<'a, str>,
+        },
+    }
+
+    let Given { name, language } = serde_json::from_slice(template).ok()?;
+    let language = match language {
+        Language::Plain(code) | Language::Policy { code } => code,
+    };
+    Some(TemplateName { name, language })
+}
 
 /// Appends the given template object with a `status` as its last member. Every other member stays byte for byte; a
 /// `status` that was given is dropped, since the sender cannot know it.
@@ -69,6 +109,26 @@ impl<'a> Visitor<'a> for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_template_s_language_is_a_word_or_an_object_with_a_code() {
+        let table = [
+            (r#"{"name":"hi","language":"en_US"}"#, Some(("hi", "en_US"))),
+            (
+                r#"{"language":{"policy":"deterministic","code":"en_US"},"name":"hi","components":[1e400]}"#,
+                Some(("hi", "en_US")),
+            ),
+            (r#"{"name":"h\u0069","language":{"code":"pt-BR"}}"#, Some(("hi", "pt-BR"))),
+            (r#"{"name":"hi"}"#, None),
+            (r#"{"name":7,"language":"en"}"#, None),
+            (r#"{"name":"hi","language":["en"]}"#, None),
+            ("{}", None),
+        ];
+        for (given, expected) in table {
+            let found = name_of(given.as_bytes());
+            assert_eq!(found.as_ref().map(|it| (it.name.as_ref(), it.language.as_ref())), expected, "{given}");
+        }
+    }
 
     #[test]
     fn a_template_gains_its_status_as_the_last_member() {

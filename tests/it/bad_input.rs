@@ -36,7 +36,7 @@ fn rows_for_both(good: &str) -> Vec<Row> {
         json[field] = value;
         json.to_string()
     };
-    let framed = [&[0, 0, 0, 0, 7], good.as_bytes()].concat();
+    let framed = [&[0, 0, 0, 0, 7, 2], good.as_bytes()].concat();
     let marked = ["\u{feff}", good].concat();
     let long_id = "9".repeat(257);
     vec![

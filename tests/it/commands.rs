@@ -28,7 +28,7 @@ fn topics_are_created_once_and_as_check_wants_them() {
 }
 
 #[test]
-fn a_window_is_shown_and_windows_are_listed() {
+fn a_window_is_shown_windows_are_listed_and_a_customer_is_erased() {
     let site = Site::new("show-windows", 2);
     let at = now_ms() - HOUR_MS;
     let customers = ["5511900000001", "5511900000002", "5511900000003"];
@@ -69,5 +69,16 @@ fn a_window_is_shown_and_windows_are_listed() {
     assert_eq!(list(&["--business", BUSINESS, "--channel", "whatsapp"]), all);
     assert_eq!(list(&["--business", "106"]), Vec::<String>::new());
     assert_eq!(list(&["--limit", "2"]).len(), 2);
+
+    let delete = |arguments: &[&str], outcome: &str| {
+        let said = command(&site, &[&["window", "delete", customers[1]], arguments].concat(), &[]);
+        assert_eq!(said.code, Some(0), "{}", said.text);
+        assert_eq!(said.text.lines().filter(|line| line.contains(&all[1]) && line.contains(outcome)).count(), 1);
+    };
+    delete(&["--dry-run"], "found");
+    assert_eq!(list(&[]), all);
+    delete(&["--business", BUSINESS], "erased");
+    assert_eq!(list(&[]), [all[0].clone(), all[2].clone()]);
+    assert_eq!(command(&site, &["window", "delete", customers[1]], &[]).text, "");
     assert!(worker.stop().success());
 }

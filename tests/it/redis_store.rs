@@ -57,7 +57,7 @@ impl Bench {
 
     fn read(&mut self, customers: &[&str]) -> Snapshot {
         let windows = customers.iter().map(|customer| key(customer)).collect();
-        self.store.read(&ReadRequest { frontiers: vec![Partition(0)], windows }).unwrap()
+        self.store.read(&ReadRequest { frontiers: vec![Partition(0)], windows, ..ReadRequest::default() }).unwrap()
     }
 
     fn raw(&mut self, command: &str, key: &str, arguments: &[&str]) -> redis::Value {
@@ -350,7 +350,7 @@ fn whatever_is_merged_redis_holds_what_the_memory_store_holds() {
         let from = dice.below(step / 2 + 4);
         let merge = [call(from, from + dice.below(5), windows)];
         assert_eq!(bench.store.merge(&merge).unwrap(), model.merge(&merge).unwrap(), "step {step}: {merge:?}");
-        let request = ReadRequest { frontiers: vec![Partition(0)], windows: all.clone() };
+        let request = ReadRequest { frontiers: vec![Partition(0)], windows: all.clone(), ..ReadRequest::default() };
         let (held, expected) = (bench.store.read(&request).unwrap(), model.read(&request).unwrap());
         let (held, expected) = ((held.frontiers, held.windows), (expected.frontiers, expected.windows));
         assert_eq!(held, expected, "step {step}: {merge:?}");
@@ -399,7 +399,19 @@ fn a_server_that_hangs_costs_one_time_out_whatever_the_number_of_calls() {
 fn a_user_needs_only_the_commands_that_a_refusal_names() {
     let server = OwnRedis::start();
     let mut admin = Client::open(server.url()).unwrap().get_connection().unwrap();
-    let rights = ["on", ">geheim", "~window:*", "~frontier:*", "-@all", "+get", "+set", "+mget", "+time", "+evalsha"];
+    let rights = [
+        "on",
+        ">geheim",
+        "~window:*",
+        "~frontier:*",
+        "~advice:*",
+        "-@all",
+        "+get",
+        "+set",
+        "+mget",
+        "+time",
+        "+evalsha",
+    ];
     redis::cmd("ACL").arg(&["SETUSER", "worker"]).arg(&rights).exec(&mut admin).unwrap();
     let url = format!("redis://worker:geheim@127.0.0.1:{}", server.port);
     let mut worker = store(&url, "");
@@ -453,7 +465,8 @@ fn windows_are_looked_up_listed_and_deleted_one_by_one() {
     assert_eq!(bench.store.get_window(&key("5599")).unwrap(), None);
 
     let list = |bench: &mut Bench, channel: Option<&str>, business: Option<&str>| {
-        let filter = WindowFilter { channel: channel.map(str::to_owned), business: business.map(str::to_owned) };
+        let (channel, business) = (channel.map(str::to_owned), business.map(str::to_owned));
+        let filter = WindowFilter { channel, business, customer: None };
         let found = bench.store.scan_windows(&filter, 100);
         let mut keys: Vec<String> = found.map(|window| window.unwrap().key.to_string()).collect();
         keys.sort();

@@ -4,6 +4,7 @@ use crate::support::inspect::Kept;
 use crate::support::site::{BUSINESS, DEAD, EVENT, Site};
 use crate::support::traffic::{inbound, now_ms, rfc3339};
 use crate::support::worker::Worker;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -197,5 +198,22 @@ fn a_window_event_is_told_when_a_window_opens_and_not_when_it_is_refreshed() {
         "source": { "topic": site.topic(crate::support::site::INBOUND), "partition": 0, "offset": 0 },
     });
     assert_eq!(json, expected);
+    assert!(worker.stop().success());
+}
+
+#[test]
+fn a_refresh_is_told_when_that_is_switched_on() {
+    let site = Site::new("refreshed-events", 1);
+    let now = now_ms();
+    let (opened, refreshed) = (now - 3 * HOUR_MS, now - HOUR_MS);
+    [opened, refreshed, refreshed].iter().for_each(|at| site.say("5511900000001", *at));
+    site.flush();
+    let worker = Worker::with(&site, &[("WINDOW_REFRESHED_EVENTS", "true")]);
+    site.wait_for_worker(Duration::from_secs(60));
+    let told = |seen: &Value| (seen["event"].clone(), seen["opened_at"].clone(), seen["last_inbound_at"].clone());
+    let told: Vec<_> = site.read(EVENT).iter().map(|seen| told(&seen.json())).collect();
+    let expected = [("opened", opened), ("refreshed", refreshed)]
+        .map(|(event, last)| (event.into(), rfc3339(opened).into(), rfc3339(last).into()));
+    assert_eq!(told, expected);
     assert!(worker.stop().success());
 }

@@ -187,12 +187,24 @@ fn answer_fits(world: &World, asked: &Asked, answer: &Seen, is_duplicate: bool) 
         "template-required" if asked.is_template_only && answer.reason == "template_requested" => Ok(()),
         "template-required" if asked.is_template_only => wrong("template only"),
         "template-required" if answer.value["basis"] == "timeout" => Ok(()),
+        "template-required" if answer.reason == "provider_refused" => match is_refused(world, asked, answer)? {
+            true => Ok(()),
+            false => wrong("nobody refused"),
+        },
         "template-required" => match false_negative(world, asked, answer)? {
             Some(said) => wrong(&format!("V2: {said:?} holds it open")),
             None => Ok(()),
         },
         _ => wrong("an unexpected answer"),
     }
+}
+
+/// The provider's word counts while the customer has done nothing since, as far as the log showed it.
+fn is_refused(world: &World, asked: &Asked, answer: &Seen) -> Result<bool, String> {
+    let last_inbound_at = time(&answer.value["window"]["last_inbound_at"])?;
+    let refusals = world.refused.iter().filter(|refused| refused.customer == asked.customer);
+    let stands = refusals.into_iter().any(|refused| refused.at >= last_inbound_at);
+    Ok(stands && answer.value["basis"] == "advisory")
 }
 
 /// V3: some record holds the window open at the time of the decision.

@@ -55,6 +55,8 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         reapply_margin: Span::from_millis(2_000),
         emit_opened: true,
         emit_refreshed: false,
+        delivery_status: true,
+        template_status: true,
         accept_missing_offsets: false,
         history_is_kept: true,
         batch_records: 100,
@@ -70,6 +72,8 @@ fn codec(policy: Policy) -> Codec {
         dead_letter: "dead-letter".into(),
         inbound_message: "inbound-message".into(),
         outbound_intent: "outbound-intent".into(),
+        delivery_status: Some("delivery-status".into()),
+        template_status: Some("template-status".into()),
     };
     Codec::new(policy, Encoder::new(topics, "sessiongate", "sessiongate", 1_000_000))
 }
@@ -164,6 +168,9 @@ impl Simulation {
         }
         if world.rng.permille(ask_permille) {
             world.ask();
+        }
+        if world.faults && world.rng.permille(15) {
+            world.refuse();
         }
     }
 

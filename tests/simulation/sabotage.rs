@@ -171,7 +171,7 @@ impl Worker {
             Mutant::WindowsThenFrontiers => (other.frontiers, half.windows),
             _ => (half.frontiers, other.windows),
         };
-        let snapshot = Snapshot { frontiers, windows, clock: other.clock };
+        let snapshot = Snapshot { frontiers, windows, advice: other.advice, clock: other.clock };
         self.feed(Input::Read(Box::new(Reading { plan, snapshot, ends, sent })));
         true
     }
@@ -182,7 +182,8 @@ impl World {
         let clock = self.redis_clock();
         self.redis.expire(clock);
         let frontiers = self.redis.frontiers(&plan.request.frontiers);
-        Snapshot { frontiers, windows: self.redis.windows(&plan.request.windows), clock }
+        let (windows, advice) = (self.redis.windows(&plan.request.windows), self.redis.advice(&plan.request.advice));
+        Snapshot { frontiers, windows, advice, clock }
     }
 
     fn write_windows_alone(&mut self, calls: &[MergeCall]) {

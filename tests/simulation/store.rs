@@ -1,6 +1,7 @@
 //! A store that forgets: flushed, restarted from any earlier state, out of memory, silent at the wrong moment.
 
 use crate::world::{Mutant, Shared, World};
+use sessiongate::core::advice::Advice;
 use sessiongate::core::frontier::{Frontier, Stored};
 use sessiongate::core::ids::{Partition, WindowKey};
 use sessiongate::core::time::{Span, Timestamp};
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 pub struct State {
     pub frontiers: BTreeMap<Partition, Frontier>,
     pub windows: BTreeMap<WindowKey, (Window, Timestamp)>,
+    pub advice: BTreeMap<WindowKey, (Advice, Timestamp)>,
 }
 
 /// How many earlier states a restart may come back to.
@@ -28,6 +30,7 @@ pub struct FakeRedis {
 impl FakeRedis {
     pub fn expire(&mut self, clock: Timestamp) {
         self.state.windows.retain(|_, (_, end)| *end > clock);
+        self.state.advice.retain(|_, (_, end)| *end > clock);
     }
 
     pub fn remember(&mut self) {
@@ -56,6 +59,19 @@ impl FakeRedis {
     pub fn windows(&self, keys: &[WindowKey]) -> Vec<Stored<Window>> {
         let get = |key| self.state.windows.get(key).map_or(Stored::Missing, |(window, _)| Stored::Known(*window));
         keys.iter().map(get).collect()
+    }
+
+    pub fn advice(&self, keys: &[WindowKey]) -> Vec<Stored<Advice>> {
+        let get = |key| self.state.advice.get(key).map_or(Stored::Missing, |(advice, _)| Stored::Known(*advice));
+        keys.iter().map(get).collect()
+    }
+
+    pub fn advise(&mut self, AdviceWrite { key, advice, length }: &AdviceWrite, clock: Timestamp) {
+        let expires_at = advice.expires_at(*length);
+        let is_later = self.state.advice.get(key).is_none_or(|(stored, _)| stored < advice);
+        if expires_at > clock && is_later {
+            self.state.advice.insert(key.clone(), (*advice, expires_at));
+        }
     }
 
     pub fn frontiers(&self, partitions: &[Partition]) -> Vec<Stored<Frontier>> {
@@ -127,7 +143,8 @@ impl WindowStore for FakeStore {
         let clock = world.redis_clock();
         world.redis.expire(clock);
         let frontiers = world.redis.frontiers(&request.frontiers);
-        Ok(Snapshot { frontiers, windows: world.redis.windows(&request.windows), clock })
+        let (windows, advice) = (world.redis.windows(&request.windows), world.redis.advice(&request.advice));
+        Ok(Snapshot { frontiers, windows, advice, clock })
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
@@ -170,5 +187,12 @@ impl WindowStore for FakeStore {
             started.push(is_as_seen);
         }
         Ok(started)
+    }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        let mut world = self.world.borrow_mut();
+        let clock = world.redis_clock();
+        writes.iter().for_each(|write| world.redis.advise(write, clock));
+        Ok(())
     }
 }

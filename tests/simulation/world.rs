@@ -4,11 +4,12 @@ use crate::log::{DownstreamTransaction, Entry, Group, Output, PartitionLog, Topi
 use crate::rng::Rng;
 use crate::store::FakeRedis;
 use bytes::Bytes;
-use sessiongate::core::ids::{Offset, Partition, Position, TopicId};
+use sessiongate::core::advice::Advice;
+use sessiongate::core::ids::{BusinessId, Channel, CustomerId, Offset, Partition, Position, TopicId, WindowKey};
 use sessiongate::core::partitioner::murmur2_partition;
 use sessiongate::core::record::{Stream, StreamPartition};
-use sessiongate::core::time::{Now, Timestamp};
-use sessiongate::ports::Clock;
+use sessiongate::core::time::{Now, Span, Timestamp};
+use sessiongate::ports::{AdviceWrite, Clock};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -77,6 +78,13 @@ pub struct Asked {
     pub expires_at: Option<i64>,
 }
 
+/// A send that the provider refused, as it was reported.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    pub customer: String,
+    pub at: i64,
+}
+
 /// Which instance took which intent.
 pub type ReadBy = (InstanceId, TopicId, Position);
 
@@ -106,6 +114,7 @@ pub struct World {
     pub redis: FakeRedis,
     pub said: Vec<Said>,
     pub asked: Vec<Asked>,
+    pub refused: Vec<Refused>,
     /// The high watermarks of the inbound topic when an instance last took an intent.
     pub reads: BTreeMap<ReadBy, (TopicId, Vec<i64>)>,
     serial: u64,
@@ -143,6 +152,7 @@ impl World {
             redis: FakeRedis::default(),
             said: Vec::new(),
             asked: Vec::new(),
+            refused: Vec::new(),
             reads: BTreeMap::new(),
             serial: 0,
             rng,
@@ -291,6 +301,18 @@ impl World {
         let (position, transaction) = self.append(Stream::Intent, partition, Bytes::from(value));
         let id = (!is_garbage).then_some(id);
         self.asked.push(Asked { position, transaction, id, customer, is_garbage, is_template_only, expires_at });
+    }
+
+    /// The provider refuses a send, and somebody notes it in the store: at once, or much later.
+    pub fn refuse(&mut self) {
+        let customer = self.customer();
+        let late = if self.rng.permille(300) { self.rng.between(0, LENGTH_MS) } else { 0 };
+        let at = self.now - late;
+        let key = WindowKey::new(&Channel::new("whatsapp"), &BusinessId::new("106"), &CustomerId::new(&customer));
+        let advice = Advice { refused_at: Timestamp::from_millis(at) };
+        let clock = self.redis_clock();
+        self.redis.advise(&AdviceWrite { key, advice, length: Span::from_millis(LENGTH_MS) }, clock);
+        self.refused.push(Refused { customer, at });
     }
 
     /// Retention deletes inbound records that can matter no more.

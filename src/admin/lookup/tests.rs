@@ -63,8 +63,12 @@ fn written(ago_ms: i64) -> Stored<Window> {
     Stored::Known(Window::opened_by(at(now().wall.as_millis() - ago_ms), position))
 }
 
+fn held(window: Stored<Window>) -> Held {
+    Held { window, refused: None }
+}
+
 fn shown(stored: &Stored<Window>, readings: &Readings) -> Value {
-    serde_json::to_value(OneShown::new(&wanted(), stored, readings)).unwrap()
+    serde_json::to_value(OneShown::new(&wanted(), &held(stored.clone()), readings)).unwrap()
 }
 
 #[test]
@@ -137,9 +141,19 @@ fn co_partitioned_asks_only_where_the_customers_messages_lie() {
 #[test]
 fn many_are_answered_in_their_order_with_the_partitions_once() {
     let wanted = [wanted(), wanted()];
-    let shown = ManyShown::new(&wanted, &[written(0), Stored::Missing], &readings());
+    let shown = ManyShown::new(&wanted, &[held(written(0)), held(Stored::Missing)], &readings());
     let shown = serde_json::to_value(shown).unwrap();
     assert_eq!((&shown["windows"][0]["open"], &shown["windows"][1]["open"]), (&true.into(), &false.into()));
     assert_eq!(shown["windows"][1]["proof"], json!({ "complete": true, "lacks": null }));
     assert_eq!(shown["partitions"].as_array().unwrap().len(), 2);
+}
+
+#[test]
+fn a_refusal_stands_against_an_open_window_until_the_customer_acts_again() {
+    let refused = |ago_ms: i64| Some(Advice { refused_at: at(now().wall.as_millis() - ago_ms) });
+    for (refused, state) in [(None, "open"), (refused(500), "refused"), (refused(2_000), "open")] {
+        let held = Held { window: written(1_000), refused };
+        let shown = serde_json::to_value(OneShown::new(&wanted(), &held, &readings())).unwrap();
+        assert_eq!((&shown["state"], &shown["open"]), (&state.into(), &(state == "open").into()), "{refused:?}");
+    }
 }

@@ -92,6 +92,18 @@ table! {
         "Inbound records that lie elsewhere than their customer's key says, while worker.partitioning asserts that they \
          do not. Negative verdicts may be wrong.");
 
+    REFUSALS = counter("sessiongate_refusals_total", &["step"],
+        "Sends that the provider refused for being outside the window: `passed_on` to topics.delivery_status, `remembered` \
+         from there.");
+    TEMPLATE_CHANGES = counter("sessiongate_template_changes_total", &[],
+        "Changes of templates that were passed on to topics.template_status.");
+    FEEDBACK_DROPPED = counter("sessiongate_feedback_dropped_total", &[],
+        "Refusals and changes of templates that there is no topic for.");
+    FEEDBACK_ERRORS = counter("sessiongate_feedback_errors_total", &[],
+        "Times that the thread which reads reports got no answer from Kafka or Redis. It tries again.");
+    TEMPLATES_KNOWN = gauge("sessiongate_templates_known", &[],
+        "Templates whose status is known. 0 without topics.template_status.");
+
     ASSIGNED = gauge("sessiongate_assigned_partitions", &["topic"],
         "Partitions of a topic that are with this process.");
     LAG = gauge("sessiongate_lag_records", &["topic", "partition"],

@@ -11,10 +11,13 @@ use super::log_watch::{LogLook, Progress};
 use super::{Site, Worker};
 use crate::core::record::ReasonCode;
 use crate::core::verdict::{Basis, TemplateReason};
+use crate::shard::aside::{AsideBoard, FeedbackTally};
 use crate::shard::engine::status::Status;
 use crate::shard::meter::{Count, Histogram, HistogramReading};
 use crate::shard::tally::{Stage, StoreCall, Tally};
 use catalogue as family;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use text::Page;
 
 const MICROSECONDS: u64 = 1_000_000;
@@ -34,6 +37,7 @@ pub(super) fn page(site: &Site, ready: &Health) -> String {
         let shards = Shards::read(site, worker);
         shards.of_loops(&mut page, worker);
         shards.of_records(&mut page);
+        shards.of_feedback(&mut page, site.aside.get());
         shards.of_partitions(&mut page);
         shards.of_work(&mut page);
         if let Some(windows) = worker.store.last().and_then(|look| look.windows) {
@@ -50,7 +54,7 @@ struct Shards<'a> {
     intent_topic: &'a str,
     tallies: Vec<&'a Tally>,
     statuses: Vec<Status>,
-    log: std::sync::Arc<LogLook>,
+    log: Arc<LogLook>,
 }
 
 impl<'a> Shards<'a> {
@@ -103,8 +107,8 @@ impl<'a> Shards<'a> {
             }
         }
         page.family(&family::VERDICT_LATENCY)
-            .histogram(&["session_send"], &self.merged(|tally| &tally.session_send_times), MICROSECONDS)
-            .histogram(&["template_required"], &self.merged(|tally| &tally.template_times), MICROSECONDS);
+            .histogram(&["session_send"], &self.merged(|tally| &tally.measured.session_sends), MICROSECONDS)
+            .histogram(&["template_required"], &self.merged(|tally| &tally.measured.templates), MICROSECONDS);
         page.family(&family::WINDOW_EVENTS)
             .sample(&["opened"], self.sum(|tally| &tally.opened))
             .sample(&["refreshed"], self.sum(|tally| &tally.refreshed));
@@ -117,6 +121,21 @@ impl<'a> Shards<'a> {
             .sample(&["future"], self.sum(|tally| &tally.future))
             .sample(&["unknown_kind"], self.sum(|tally| &tally.unknown_kinds));
         page.family(&family::MISPLACED).sample(&[], self.sum(|tally| &tally.misplaced));
+    }
+
+    fn of_feedback(&self, page: &mut Page, aside: Option<&AsideBoard>) {
+        let feedback = aside.and_then(|aside| aside.feedback.as_deref());
+        let count =
+            |of: fn(&FeedbackTally) -> &AtomicU64| feedback.map_or(0, |tally| of(tally).load(Ordering::Relaxed));
+        page.family(&family::REFUSALS)
+            .sample(&["passed_on"], self.sum(|tally| &tally.refusals))
+            .sample(&["remembered"], count(|tally| &tally.refusals));
+        page.family(&family::TEMPLATE_CHANGES).sample(&[], self.sum(|tally| &tally.template_changes));
+        let dropped = self.sum(|tally| &tally.feedback_dropped) + count(|tally| &tally.dropped);
+        page.family(&family::FEEDBACK_DROPPED).sample(&[], dropped);
+        page.family(&family::FEEDBACK_ERRORS).sample(&[], count(|tally| &tally.faults));
+        let templates = aside.and_then(|aside| aside.templates.as_ref());
+        page.family(&family::TEMPLATES_KNOWN).sample(&[], templates.map_or(0, |templates| templates.len()));
     }
 
     fn of_partitions(&self, page: &mut Page) {
@@ -161,8 +180,8 @@ impl<'a> Shards<'a> {
             stages.histogram(&[stage.as_str()], &self.merged(|tally| tally.stage(stage)), MICROSECONDS);
         }
         page.family(&family::BATCH_RECORDS)
-            .histogram(&[self.inbound_topic], &self.merged(|tally| &tally.inbound_batches), 1)
-            .histogram(&[self.intent_topic], &self.merged(|tally| &tally.intent_batches), 1);
+            .histogram(&[self.inbound_topic], &self.merged(|tally| &tally.measured.inbound_batches), 1)
+            .histogram(&[self.intent_topic], &self.merged(|tally| &tally.measured.intent_batches), 1);
         page.family(&family::TRANSACTIONS)
             .sample(&["committed"], self.sum(|tally| &tally.commits))
             .sample(&["aborted"], self.sum(|tally| &tally.aborts));

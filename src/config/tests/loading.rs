@@ -1,8 +1,8 @@
 use super::Given;
 use crate::config::keys::environment_name;
 use crate::config::{
-    ChannelConfig, Config, Fallback, Guarantee, Origin, Partitioning, RESERVED_CONSUMER, RESERVED_PRODUCER, Secret,
-    keys, reserved_reason,
+    ChannelConfig, Config, Fallback, Format, Guarantee, Origin, Partitioning, RESERVED_CONSUMER, RESERVED_PRODUCER,
+    Secret, keys, reserved_reason,
 };
 use crate::core::time::Span;
 use crate::core::window::WindowRules;
@@ -19,13 +19,16 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("redis.url", "rediss://ann:pw@redis:6380/2"),
     ("redis.key_prefix", "{gate}:"),
     ("topics.inbound_message", "in"),
+    ("topics.inbound_format", "meta"),
     ("topics.outbound_intent", "intents"),
     ("topics.session_send", "sends"),
     ("topics.template_required", "templates"),
     ("topics.window_event", "events"),
     ("topics.dead_letter", "dead"),
     ("topics.template_status", "template-status"),
+    ("topics.template_status_format", "canonical"),
     ("topics.delivery_status", "delivery-status"),
+    ("topics.delivery_status_format", "twilio"),
     ("worker.shards", "2"),
     ("worker.instance", "pod-0"),
     ("worker.guarantee", "at-least-once"),
@@ -36,15 +39,17 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("window.length", "12h"),
     ("window.guard", "2m"),
     ("window.reapply_margin", "3h"),
-    ("channels.NAME.length", "48h"),
+    ("window.refreshed_events", "true"),
+    ("channels.NAME.length", "36h"),
     ("channels.NAME.guard", "90s"),
     ("channels.NAME.opens", "reaction=false,edit=true"),
+    ("templates.accounts", "106=waba-1,107=waba-1"),
     ("admin.listen", "0.0.0.0:9000"),
     ("admin.token", "t0ken"),
 ];
 
 fn other_values_arrived(config: &Config) {
-    let Config { kafka, redis, topics, worker, window, channels, admin, entries: _ } = config;
+    let Config { kafka, redis, topics, worker, window, channels, templates, admin, entries: _ } = config;
     assert_eq!((&*kafka.brokers, &*kafka.group_id), ("a:1,[::1]:2", "gate two"));
     assert_eq!((&*kafka.transactional_id, kafka.accept_missing_offsets), ("gate-tx", true));
     assert_eq!(kafka.consumer.iter().collect::<Vec<_>>(), [("client.rack", "a,b"), ("fetch.wait.max.ms", "20")]);
@@ -56,16 +61,21 @@ fn other_values_arrived(config: &Config) {
     assert_eq!((&*topics.window_event, &*topics.dead_letter), ("events", "dead"));
     assert_eq!(topics.template_status.as_deref(), Some("template-status"));
     assert_eq!(topics.delivery_status.as_deref(), Some("delivery-status"));
+    let formats = (topics.inbound_format, topics.template_status_format, topics.delivery_status_format);
+    assert_eq!(formats, (Format::Meta, Format::Canonical, Format::Twilio));
     assert_eq!((worker.shards, worker.instance.as_deref()), (2, Some("pod-0")));
     assert_eq!((worker.guarantee, worker.partitioning), (Guarantee::AtLeastOnce, Partitioning::CoPartitioned));
     assert_eq!((worker.commit_interval, worker.max_wait), (Span::from_millis(25), Span::ZERO));
     assert_eq!(worker.dedup_records, 0);
     assert_eq!(window.rules, WindowRules { length: Span::from_hours(12), guard: Span::from_secs(120) });
     assert_eq!(window.reapply_margin, Span::from_hours(3));
+    assert!(window.refreshed_events);
     let opens = BTreeMap::from([("edit".to_owned(), true), ("reaction".to_owned(), false)]);
-    let rules = WindowRules { length: Span::from_hours(48), guard: Span::from_secs(90) };
+    let rules = WindowRules { length: Span::from_hours(36), guard: Span::from_secs(90) };
     assert_eq!(channels["wechat"], ChannelConfig { rules, opens });
     assert_eq!(channels["whatsapp"], ChannelConfig { rules: window.rules, opens: BTreeMap::new() });
+    let accounts = [("106", "waba-1"), ("107", "waba-1")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(templates.accounts, accounts.into());
     assert_eq!(
         (admin.listen.to_string().as_str(), admin.token.as_ref().map(Secret::expose)),
         ("0.0.0.0:9000", Some("t0ken"))
@@ -85,6 +95,7 @@ fn without_a_word_everything_has_its_default() {
     assert_eq!(config.worker.dedup_records, 100_000);
     assert_eq!(config.window.rules, WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) });
     assert_eq!(config.window.reapply_margin, Span::from_hours(1));
+    assert!(!config.window.refreshed_events);
     assert_eq!(config.channels.keys().collect::<Vec<_>>(), ["whatsapp"]);
     assert_eq!((config.admin.listen.to_string().as_str(), config.admin.token), ("127.0.0.1:8080", None));
 }
@@ -136,13 +147,16 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         key_prefix = "{gate}:"
         [topics]
         inbound_message = "in"
+        inbound_format = "meta"
         outbound_intent = "intents"
         session_send = "sends"
         template_required = "templates"
         window_event = "events"
         dead_letter = "dead"
         template_status = "template-status"
+        template_status_format = "canonical"
         delivery_status = "delivery-status"
+        delivery_status_format = "twilio"
         [worker]
         shards = 2
         instance = "pod-0"
@@ -155,10 +169,14 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         length = "12h"
         guard = "2m"
         reapply_margin = "3h"
+        refreshed_events = true
         [channels.wechat]
-        length = "48h"
+        length = "36h"
         guard = "90s"
         opens = { reaction = false, edit = true }
+        [templates.accounts]
+        106 = "waba-1"
+        "107" = "waba-1"
         [admin]
         listen = "0.0.0.0:9000"
         token = "t0ken"
@@ -200,14 +218,14 @@ fn an_empty_value_switches_off_what_can_be_off() {
 
 #[test]
 fn a_channel_exists_by_being_named_and_inherits_the_rest() {
-    let text =
-        "[window]\nlength = '20h'\n[channels.messenger]\n[channels.tiktok]\nlength = '48h'\n[channels.x.opens]\n";
+    let text = "[window]\nlength = '20h'\n[channels.messenger]\n[channels.tiktok]\n[channels.wechat]\nlength = '24h'\n[channels.x.opens]\n";
     let config = Given::default().file(text).variable("CHANNELS_LINE_GUARD", "50s").config();
     let rules = |name: &str| (config.channels[name].rules.length, config.channels[name].rules.guard);
     assert_eq!(rules("whatsapp"), (Span::from_hours(20), Span::from_secs(60)));
     assert_eq!(rules("messenger"), rules("whatsapp"));
     assert_eq!(rules("x"), rules("whatsapp"));
-    assert_eq!(rules("tiktok"), (Span::from_hours(48), Span::from_secs(60)));
+    assert_eq!(rules("tiktok"), (Span::from_hours(48), Span::from_secs(60)), "the provider's own rule");
+    assert_eq!(rules("wechat"), (Span::from_hours(24), Span::from_secs(60)), "unless told otherwise");
     assert_eq!(rules("line"), (Span::from_hours(20), Span::from_secs(50)));
     assert_eq!(config.shortest_guard(), Span::from_secs(50));
 }

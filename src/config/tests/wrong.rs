@@ -26,6 +26,7 @@ const WRONG_VALUES: &[(&str, &str, &str)] = &[
     ("topics.outbound_intent", "a topic", "is not a topic name"),
     ("topics.session_send", "..", "is not a topic name"),
     ("topics.template_status", "stätus", "is not a topic name"),
+    ("topics.inbound_format", "Meta", "none of the choices"),
     ("worker.shards", "0", "out of range"),
     ("worker.shards", "65", "out of range"),
     ("worker.shards", "-1", "not a whole number"),
@@ -183,6 +184,13 @@ fn a_file_that_is_not_toml_names_the_line() {
     let errors =
         Given::default().file("[worker]\nshards = 2\nmax_wait = 10s\n").variable("WORKER_SHARDS", "0").errors();
     assert_eq!(errors.0.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), ["line 3", "worker.shards"]);
+}
+
+#[test]
+fn what_a_business_does_cannot_be_made_to_open_a_window() {
+    let text = "[channels.whatsapp.opens]\nstatus = true\necho = false\n";
+    let errors = Given::default().file(text).errors();
+    assert_eq!(errors.0.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), ["channels.whatsapp.opens.status"]);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl Reports {
         }
     }
 
-    fn report(&self, error: &KafkaError, reason: &str) {
+    pub(super) fn report(&self, error: &KafkaError, reason: &str) {
         let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
         let text = if reason.is_empty() { error.to_string() } else { format!("{code:?}: {reason}") };
         if self.is_new(&format!("{code:?}")) {
@@ -85,7 +85,7 @@ impl Reports {
         }
     }
 
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+    pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         let worth_showing = matches!(
             level,
             RDKafkaLogLevel::Emerg

@@ -4,6 +4,7 @@ pub mod admin;
 mod consumer;
 mod context;
 mod cursors;
+mod follower;
 mod locate;
 mod log;
 pub mod mock;
@@ -15,6 +16,7 @@ mod sys;
 mod topology;
 mod transactions;
 
+pub use follower::{SharedReader, WholeReader};
 pub use log::KafkaLog;
 pub use settings::{
     Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,

@@ -92,7 +92,7 @@ impl Transactions {
             }
             self.stage = Stage::Committing;
         }
-        match self.repeat("the commit", sys::commit)? {
+        match self.repeat("the commit", self.call_timeout, sys::commit)? {
             None => {
                 self.end_turn();
                 Ok(CommitOutcome::Committed)
@@ -175,26 +175,30 @@ impl Transactions {
         let Some(group) = group else {
             return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
         };
-        self.repeat("sending offsets", |producer, wait| sys::send_offsets(producer, &list, &group, wait))
+        let send = |producer: &sys::Handle, wait| sys::send_offsets(producer, &list, &group, wait);
+        self.repeat("sending offsets", self.call_timeout, send)
     }
 
-    /// Makes a call until it is through, at most for the call time-out; the reason when it asks for an abort.
+    /// Makes a call until it is through or the call time-out has passed; the reason when it asks for an abort.
+    ///
+    /// Every call gets the whole of its time: one that gives up after a moment may leave librdkafka (2.12) without the
+    /// name of what is under way, and the broker's answer to a commit then counts as an abort's, which ends the process.
     fn repeat(
         &self,
         what: &str,
+        step: Duration,
         call: impl Fn(&sys::Handle, Duration) -> Result<(), NativeError>,
     ) -> Result<Option<String>, LogError> {
         let deadline = Instant::now() + self.call_timeout;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Err(error) = call(self.producer().handle(), left.max(Duration::from_millis(1))) else {
+            let Err(error) = call(self.producer().handle(), step) else {
                 return Ok(None);
             };
             self.producer().serve();
             match self.judge(what, &error) {
                 Remedy::Abort(reason) => return Ok(Some(reason)),
                 Remedy::Fatal(fatal) => return Err(fatal),
-                Remedy::Again if left.is_zero() => {
+                Remedy::Again if Instant::now() >= deadline => {
                     return Err(LogError::Unavailable(self.producer().explain(&format!("{what}: {}", error.text))));
                 }
                 Remedy::Again => {}
@@ -233,7 +237,7 @@ impl Transactions {
     fn finish_abort(&mut self) -> Result<(), LogError> {
         self.stage = Stage::Aborting;
         // In small steps: outputs that are given up wait as delivery reports, which are taken between two calls.
-        match self.repeat("aborting", |producer, wait| sys::abort(producer, wait.min(ABORT_STEP)))? {
+        match self.repeat("aborting", ABORT_STEP, sys::abort)? {
             None => {
                 self.producer().take_failure();
                 self.end_turn();

@@ -50,8 +50,8 @@ fn of_error_text(code: &str, details: &str) -> StoreError {
         "OOM" => "it is full: give it more memory (maxmemory), and keep maxmemory-policy at noeviction",
         "READONLY" => "it is a read-only replica: point redis.url at the primary",
         "NOPERM" => {
-            "grant its user the commands GET, SET, MGET, TIME, EVALSHA and SCRIPT LOAD on the keys window:* and \
-             frontier:* (with redis.key_prefix before them)"
+            "grant its user the commands GET, SET, MGET, TIME, EVALSHA and SCRIPT LOAD on the keys window:*, \
+             frontier:* and advice:* (with redis.key_prefix before them)"
         }
         "NOAUTH" | "WRONGPASS" => "check the user and password in redis.url",
         "WRONGTYPE" => "a key of ours holds something else: delete it, or choose another redis.key_prefix",

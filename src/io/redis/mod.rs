@@ -11,7 +11,7 @@ pub use operator::{Health, StoredWindow, WindowFilter, WindowScan};
 use crate::core::frontier::Stored;
 use crate::core::time::Timestamp;
 use crate::ports::{
-    FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
 };
 use link::{Link, ScriptFile};
 use redis::{Cmd, Pipeline, Value};
@@ -41,6 +41,7 @@ pub struct RedisStore {
     keys: Keys,
     merge: ScriptFile,
     start: ScriptFile,
+    advise: ScriptFile,
 }
 
 impl RedisStore {
@@ -51,6 +52,7 @@ impl RedisStore {
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
             merge: ScriptFile::new(include_str!("merge.lua")),
             start: ScriptFile::new(include_str!("start.lua")),
+            advise: ScriptFile::new(include_str!("advise.lua")),
         })
     }
 
@@ -74,10 +76,11 @@ impl RedisStore {
 
 impl WindowStore for RedisStore {
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
-        let ReadRequest { frontiers, windows } = request;
+        let ReadRequest { frontiers, windows, advice } = request;
         let mut pipeline = redis::pipe();
         pipeline.cmd("TIME");
-        if !frontiers.is_empty() || !windows.is_empty() {
+        let count = frontiers.len() + windows.len() + advice.len();
+        if count > 0 {
             // One command, so that frontiers and windows are of one instant.
             pipeline.cmd("MGET");
             for partition in frontiers {
@@ -86,17 +89,22 @@ impl WindowStore for RedisStore {
             for key in windows {
                 pipeline.arg(self.keys.window(key));
             }
+            for key in advice {
+                pipeline.arg(self.keys.advice(key));
+            }
         }
         let mut answers = self.link.ask(&pipeline)?.into_iter();
         let clock = answers.next().as_ref().and_then(clock).ok_or_else(|| errors::unexpected_answer("TIME"))?;
         let values = answers.next().map_or_else(|| Ok(Vec::new()), |values| texts(values, "MGET"))?;
-        if values.len() != frontiers.len() + windows.len() {
+        if values.len() != count {
             return Err(errors::unexpected_answer("MGET"));
         }
-        let (frontiers, windows) = values.split_at(frontiers.len());
+        let (frontiers, others) = values.split_at(frontiers.len());
+        let (windows, advice) = others.split_at(windows.len());
         Ok(Snapshot {
             frontiers: frontiers.iter().map(|text| text::decode_frontier(text.as_deref())).collect(),
             windows: windows.iter().map(|text| text::decode_window(text.as_deref())).collect(),
+            advice: advice.iter().map(|text| text::decode_advice(text.as_deref())).collect(),
             clock,
         })
     }
@@ -133,6 +141,18 @@ impl WindowStore for RedisStore {
             started.push(was_asked && answers.next().map_or(Ok(false), |answer| yes_or_no(&answer, "start"))?);
         }
         Ok(started)
+    }
+
+    fn advise(&mut self, writes: &[AdviceWrite]) -> Result<(), StoreError> {
+        if writes.is_empty() {
+            return Ok(());
+        }
+        let mut pipeline = Pipeline::with_capacity(writes.len());
+        for AdviceWrite { key, advice, length } in writes {
+            pipeline.cmd("EVALSHA").arg(self.advise.hash()).arg(1).arg(self.keys.advice(key));
+            pipeline.arg(advice.refused_at.as_millis()).arg(advice.expires_at(*length).as_millis());
+        }
+        self.link.run_script(&self.advise, &pipeline).map(drop)
     }
 }
 

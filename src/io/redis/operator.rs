@@ -46,6 +46,8 @@ pub struct WindowFilter {
     pub channel: Option<String>,
     /// Of this business only.
     pub business: Option<String>,
+    /// Of this customer only.
+    pub customer: Option<String>,
 }
 
 impl WindowFilter {
@@ -55,7 +57,7 @@ impl WindowFilter {
             let part = parts.next();
             wanted.is_none() || wanted.as_deref() == part
         };
-        is(&self.channel) && is(&self.business)
+        is(&self.channel) && is(&self.business) && is(&self.customer)
     }
 }
 
@@ -141,13 +143,14 @@ impl RedisStore {
 
     /// Reads frontiers, in the order asked for.
     pub fn read_frontiers(&mut self, partitions: &[Partition]) -> Result<Vec<Stored<Frontier>>, StoreError> {
-        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), windows: Vec::new() })?.frontiers)
+        Ok(self.read(&ReadRequest { frontiers: partitions.to_vec(), ..ReadRequest::default() })?.frontiers)
     }
 
     /// Lists windows in no order, at most `limit`, a batch of keys at a time: Redis is never held up. A window
     /// that is opened or ends meanwhile may be listed or not.
     pub fn scan_windows(&mut self, filter: &WindowFilter, limit: usize) -> WindowScan<'_> {
-        let glob = self.keys.window_glob(filter.channel.as_deref(), filter.business.as_deref());
+        let WindowFilter { channel, business, customer } = filter;
+        let glob = self.keys.window_glob(channel.as_deref(), business.as_deref(), customer.as_deref());
         WindowScan {
             store: self,
             filter: filter.clone(),
@@ -159,11 +162,11 @@ impl RedisStore {
         }
     }
 
-    /// Removes a window; false when there was none. The log still holds the customer's act: applying it again
+    /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act: applying it again
     /// opens the window again.
     pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
         let mut pipeline = redis::pipe();
-        pipeline.cmd("DEL").arg(self.keys.window(key));
+        pipeline.cmd("DEL").arg(self.keys.window(key)).cmd("DEL").arg(self.keys.advice(key));
         let answers = self.link.ask(&pipeline)?;
         answers.first().map_or(Ok(false), |answer| super::yes_or_no(answer, "DEL"))
     }
@@ -265,10 +268,13 @@ mod tests {
 
     #[test]
     fn a_filter_looks_at_parts_and_not_at_text() {
-        let filter = |channel: Option<&str>, business: Option<&str>| WindowFilter {
-            channel: channel.map(str::to_owned),
-            business: business.map(str::to_owned),
+        let owned = |part: Option<&str>| part.map(str::to_owned);
+        let whose = |channel, business, customer| WindowFilter {
+            channel: owned(channel),
+            business: owned(business),
+            customer: owned(customer),
         };
+        let filter = |channel, business| whose(channel, business, None);
         let key = WindowKey::parse("whatsapp:106:a:107:b").unwrap();
         let table = [
             (filter(None, None), true),
@@ -277,6 +283,8 @@ mod tests {
             (filter(None, Some("107")), false),
             (filter(Some("whats"), Some("106")), false),
             (filter(Some("whatsapp"), Some("10")), false),
+            (whose(None, None, Some("a:107:b")), true),
+            (whose(None, None, Some("b")), false),
         ];
         for (filter, takes) in table {
             assert_eq!(filter.takes(&key), takes, "{filter:?}");

@@ -2,9 +2,11 @@
 //!
 //! A value begins with its version. A window is `1 LAST_MS OPENED_MS PARTITION:OFFSET`, a frontier is
 //! `1 NEXT TOPIC_ID REACHES_BACK_TO_MS REAPPLY_TO`, where `-` stands for a log that nothing was ever deleted from.
+//! Advice is `1 REFUSED_MS`.
 //! A value has exactly one text, because a frontier is replaced only when the text is still the one that was read.
-//! `merge.lua` reads and writes the same texts.
+//! `merge.lua` and `advise.lua` read and write the same texts.
 
+use crate::core::advice::Advice;
 use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::{Offset, Partition, Position, TopicId, WindowKey};
 use crate::core::time::Timestamp;
@@ -16,6 +18,7 @@ use std::fmt::Write;
 pub struct Keys {
     window_prefix: String,
     frontier_prefix: String,
+    advice_prefix: String,
 }
 
 impl Keys {
@@ -24,6 +27,7 @@ impl Keys {
         Keys {
             window_prefix: format!("{prefix}window:"),
             frontier_prefix: format!("{prefix}frontier:{inbound_topic}:"),
+            advice_prefix: format!("{prefix}advice:"),
         }
     }
 
@@ -37,16 +41,21 @@ impl Keys {
         format!("{}{partition}", self.frontier_prefix)
     }
 
+    /// `PREFIXadvice:CHANNEL:BUSINESS:CUSTOMER`.
+    pub fn advice(&self, key: &WindowKey) -> String {
+        [&self.advice_prefix, key.as_str()].concat()
+    }
+
     /// The window key in a Redis key, if it is one of ours.
     pub fn parse_window(&self, key: &[u8]) -> Option<WindowKey> {
         WindowKey::parse(std::str::from_utf8(key).ok()?.strip_prefix(&self.window_prefix)?)
     }
 
-    /// A glob for `SCAN` that finds every window of that channel and business (any, when absent). It may find
+    /// A glob for `SCAN` that finds every window of that channel, business and customer (any, when absent). It may find
     /// others too when a part is absent, since `*` also matches colons.
-    pub fn window_glob(&self, channel: Option<&str>, business: Option<&str>) -> String {
+    pub fn window_glob(&self, channel: Option<&str>, business: Option<&str>, customer: Option<&str>) -> String {
         let part = |part: Option<&str>| part.map_or_else(|| "*".to_owned(), escape_glob);
-        format!("{}{}:{}:*", escape_glob(&self.window_prefix), part(channel), part(business))
+        format!("{}{}:{}:{}", escape_glob(&self.window_prefix), part(channel), part(business), part(customer))
     }
 }
 
@@ -87,6 +96,11 @@ pub fn encode_frontier(frontier: &Frontier) -> String {
 /// Reads a frontier.
 pub fn decode_frontier(raw: Option<&[u8]>) -> Stored<Frontier> {
     decode(raw, parse_frontier)
+}
+
+/// Reads advice.
+pub fn decode_advice(raw: Option<&[u8]>) -> Stored<Advice> {
+    decode(raw, |text| Some(Advice { refused_at: time(text.strip_prefix("1 ")?)? }))
 }
 
 /// The bytes that were read as this frontier; empty when there was nothing. None for a newer version, which is
@@ -222,6 +236,21 @@ mod tests {
     }
 
     #[test]
+    fn advice_reads_as_what_a_person_sees() {
+        let known = |ms| Stored::Known(Advice { refused_at: Timestamp::from_millis(ms) });
+        let table = [
+            ("1 1700000000000", known(1_700_000_000_000)),
+            ("1 -5", known(-5)),
+            ("2 anything", Stored::Newer),
+            ("1 5 5", Stored::Damaged("1 5 5".to_owned())),
+            ("1700000000000", Stored::Damaged("1700000000000".to_owned())),
+        ];
+        for (text, stored) in table {
+            assert_eq!(decode_advice(Some(text.as_bytes())), stored, "{text:?}");
+        }
+    }
+
+    #[test]
     fn keys_read_back_and_their_glob_takes_nothing_for_a_wildcard() {
         let keys = Keys::new("a*:", "inbound-message");
         let key = WindowKey::parse("whatsapp:106:5511").unwrap();
@@ -229,9 +258,11 @@ mod tests {
         assert_eq!(keys.parse_window(b"a*:window:whatsapp:106:5511"), Some(key));
         assert_eq!(keys.parse_window(b"window:whatsapp:106:5511"), None);
         assert_eq!(keys.parse_window(b"a*:window:whatsapp"), None);
+        let advice = keys.advice(&WindowKey::parse("whatsapp:106:5511").unwrap());
+        assert_eq!(advice, "a*:advice:whatsapp:106:5511");
         assert_eq!(keys.frontier(Partition(3)), "a*:frontier:inbound-message:3");
-        assert_eq!(keys.window_glob(Some("wh?ts"), Some("[106]")), r"a\*:window:wh\?ts:\[106\]:*");
-        assert_eq!(keys.window_glob(None, Some("106")), r"a\*:window:*:106:*");
+        assert_eq!(keys.window_glob(Some("wh?ts"), Some("[106]"), None), r"a\*:window:wh\?ts:\[106\]:*");
+        assert_eq!(keys.window_glob(None, Some("106"), None), r"a\*:window:*:106:*");
     }
 
     fn times() -> impl Strategy<Value = Timestamp> {

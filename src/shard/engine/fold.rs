@@ -79,10 +79,13 @@ impl Engine {
             }
         }
         if emits {
+            let ignored = item.decoded.ignored.iter();
+            self.notices.extend(ignored.map(|it| Notice::UnknownKind { kind: it.kind.clone(), times: it.times }));
             for reject in &item.decoded.rejects {
                 let letter = DeadLetter { record: item.record.clone(), reject: reject.clone() };
                 self.transaction.emit(Emission::DeadLetter(Box::new(letter)));
             }
+            self.report(item);
         }
     }
 
@@ -93,7 +96,7 @@ impl Engine {
             Effect::Opens { clamped: false, .. } | Effect::Nothing => {}
         }
         if !is_known(&event.kind) {
-            self.notices.push(Notice::UnknownKind);
+            self.notices.push(Notice::UnknownKind { kind: event.kind.clone(), times: 1 });
         }
         let Some(topology) = self.topology.as_ref().filter(|_| self.rules.partitioning == Partitioning::CoPartitioned)
         else {

@@ -6,6 +6,7 @@ use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
 use super::step::{Plan, Reading};
 use super::transaction::Transaction;
+use crate::core::advice::Advice;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
 use crate::core::ids::{Offset, Partition, WindowKey};
@@ -14,8 +15,8 @@ use crate::core::lane::{Lane, Pending, Waiting};
 use crate::core::partitioner::home;
 use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
-use crate::core::verdict::{Basis, TemplateReason, Verdict};
-use crate::core::window::{Window, WindowRules, WindowState};
+use crate::core::verdict::{Basis, Finding, TemplateReason, Verdict, find};
+use crate::core::window::{Window, WindowRules};
 use crate::ports::{ReadRequest, Snapshot};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -27,22 +28,33 @@ const LOOK_AHEAD: usize = 8_000;
 /// Behind an intent that waits, only so many are read again: they cannot go before it.
 const LOOK_AHEAD_STALLED: usize = 16;
 
-/// The windows that a turn has read.
-pub(super) struct Known<'a>(HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>);
+/// The windows that a turn has read, and the advice on them.
+pub(super) struct Known<'a> {
+    windows: HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>,
+    advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
+}
 
 impl<'a> Known<'a> {
     fn new(request: &'a ReadRequest, snapshot: &'a Snapshot) -> Known<'a> {
-        Known(request.windows.iter().zip(&snapshot.windows).collect())
+        Known {
+            windows: request.windows.iter().zip(&snapshot.windows).collect(),
+            advice: request.advice.iter().zip(&snapshot.advice).collect(),
+        }
     }
 
     /// The stored window, if there is one that we can read.
     pub(super) fn window(&self, key: &WindowKey) -> Option<Window> {
-        self.0.get(key).and_then(|stored| stored.known()).copied()
+        self.windows.get(key).and_then(|stored| stored.known()).copied()
+    }
+
+    /// What the provider said of that window.
+    fn advice(&self, key: &WindowKey) -> Option<&Advice> {
+        self.advice.get(key).and_then(|stored| stored.known())
     }
 
     /// Whether the store's answer leaves no doubt: a window of ours, or none.
     fn is_certain(&self, key: &WindowKey) -> bool {
-        matches!(self.0.get(key), Some(Stored::Known(_) | Stored::Missing))
+        matches!(self.windows.get(key), Some(Stored::Known(_) | Stored::Missing))
     }
 }
 
@@ -106,17 +118,18 @@ impl Evidence<'_> {
     fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
         let window = self.window(question.key, question.window.length);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
-        if question.intent.message.is_none() {
-            return Some((template(TemplateReason::TemplateRequested, Basis::Complete), false));
-        }
-        let reason = match window.map(|window| (window, question.window.state(&window, self.now.wall))) {
-            Some((window, WindowState::Open)) => return Some((Verdict::SessionSend { window }, false)),
-            Some((_, WindowState::Closing)) => TemplateReason::WindowClosing,
-            Some((_, WindowState::Closed)) | None => TemplateReason::NoOpenWindow,
+        let advice = self.known.advice(question.key);
+        let reason = match find(question.intent, window.as_ref(), advice, question.window, self.now.wall) {
+            Finding::Open(window) => return Some((Verdict::SessionSend { window }, false)),
+            Finding::Requested => {
+                return Some((template(TemplateReason::TemplateRequested, Basis::Complete), false));
+            }
+            // A provider's word waits for proof like any negative: the customer may have written since.
+            Finding::Negative(reason) => reason,
         };
         if self.is_complete(question) {
             lane.passes_below = Offset(0);
-            return Some((template(reason, Basis::Complete), false));
+            return Some((template(reason, reason.basis(true)), false));
         }
         let waited_ms = self.counting_ms - question.read_at_ms;
         let passes = question.offset < lane.passes_below && !self.is_excused;
@@ -125,7 +138,7 @@ impl Evidence<'_> {
             if !passes {
                 lane.passes_below = lane.next;
             }
-            return Some((template(reason, Basis::Timeout), true));
+            return Some((template(reason, reason.basis(false)), true));
         }
         None
     }
@@ -174,6 +187,9 @@ impl Engine {
             for waiting in lane.iter().take(looked_at(lane, self.lanes.len())) {
                 if let Pending::Judge(_, key) = &waiting.pending {
                     plan.request.windows.push(key.clone());
+                    if self.rules.delivery_status {
+                        plan.request.advice.push(key.clone());
+                    }
                     unobserved |= waiting.ends.is_none();
                 }
             }

@@ -10,6 +10,7 @@ mod judge;
 pub mod notice;
 mod pace;
 mod place;
+mod report;
 pub mod rules;
 pub mod status;
 pub mod step;

@@ -1,6 +1,7 @@
 //! What an operator may want to know. The engine cannot log: it says what happened, and the shell tells it.
 
 use crate::core::ids::{Offset, Partition};
+use compact_str::CompactString;
 
 /// Something worth telling or counting.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,8 +42,15 @@ pub enum Notice {
     LateInbound,
     /// An event's time lay in the future.
     FutureInbound,
-    /// An event of a kind that the table does not know.
-    UnknownKind,
+    /// Something of a kind that the table does not know.
+    UnknownKind {
+        /// The kind, as it came.
+        kind: CompactString,
+        /// How many there were.
+        times: u32,
+    },
+    /// A refusal or a template's change arrived, and there is no topic for it.
+    FeedbackDropped,
     /// An inbound record does not lie where its customer's key says, although co-partitioning was asserted.
     Misplaced {
         /// Where it lay.

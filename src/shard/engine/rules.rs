@@ -33,6 +33,10 @@ pub struct Rules {
     pub emit_opened: bool,
     /// Whether refreshed windows are told.
     pub emit_refreshed: bool,
+    /// Whether refusals by the provider are passed on and heeded.
+    pub delivery_status: bool,
+    /// Whether changes of templates are passed on.
+    pub template_status: bool,
     /// Start although the group's committed offsets vanished while frontiers are there.
     pub accept_missing_offsets: bool,
     /// The inbound topic keeps records at least as long as windows last: what was deleted is too old to matter.

@@ -1,9 +1,14 @@
 use super::*;
+use crate::core::decoded::DecodedInbound;
 use crate::core::ids::{Offset, Partition};
+use crate::core::policy::{ChannelPolicy, Policy};
 use crate::core::record::{Header, Stream};
-use crate::core::time::Timestamp;
+use crate::core::time::{Span, Timestamp};
+use crate::core::window::WindowRules;
+use crate::wire::decoder::{Decoder, Format, Formats};
 use crate::wire::time;
 use ReasonCode::*;
+use bytes::Bytes;
 use proptest::prelude::*;
 
 const INBOUND: &str = r#"{"message_id":"wamid.1","channel":"whatsapp","business_id":"106","customer_id":"5511",
@@ -28,8 +33,15 @@ fn known(channel: &str) -> bool {
     ["whatsapp", "messenger"].contains(&channel)
 }
 
+fn decode_inbound(record: &Record) -> DecodedInbound {
+    let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
+    let channels = ["whatsapp", "messenger"].map(|name| (Channel::new(name), ChannelPolicy::new(rules)));
+    let formats = Formats { inbound_message: Format::Canonical, ..Formats::default() };
+    Decoder::new(formats, Policy::new(channels)).decode_inbound(record)
+}
+
 fn inbound(value: impl Into<Bytes>) -> Result<InboundEvent, Reject> {
-    let DecodedInbound { mut events, mut rejects, .. } = decode_inbound(&record(Stream::Inbound, value), &known);
+    let DecodedInbound { mut events, mut rejects, .. } = decode_inbound(&record(Stream::Inbound, value));
     match (events.pop(), rejects.pop()) {
         (Some(event), None) => Ok(event),
         (None, Some(reject)) => Err(reject),
@@ -115,7 +127,7 @@ const BAD_DOCUMENTS: [(&[u8], ReasonCode, &str); 16] = [
     (b"{\"a\":01}", NotJson, "a number that JSON does not know, in a field that nobody asked for"),
     (b"{'a':1}", NotJson, "single quotes"),
     (b"{\"a\":1,}", NotJson, "a comma too many"),
-    (b"\0\0\0\0\x01{}", UnsupportedEncoding, "framed by a schema registry's serializer"),
+    (b"\0\0\0\0\x01\x02hi", UnsupportedEncoding, "framed by a schema registry's serializer, and not JSON"),
 ];
 
 #[test]
@@ -130,7 +142,7 @@ fn what_is_no_json_object_is_refused_on_both_streams() {
 #[test]
 fn a_record_without_a_value_is_refused() {
     let record = Record { value: None, ..record(Stream::Inbound, "") };
-    assert_eq!(decode_inbound(&record, &known).rejects.first().map(|reject| reject.code), Some(EmptyValue));
+    assert_eq!(decode_inbound(&record).rejects.first().map(|reject| reject.code), Some(EmptyValue));
     assert_eq!(decode_intent(&record, &known).intent.map_err(|reject| reject.code), Err(EmptyValue));
 }
 
@@ -317,7 +329,7 @@ fn near_json() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn any_bytes_give_one_event_or_one_refusal(value in prop_oneof![any::<Vec<u8>>(), near_json()]) {
-        let read = decode_inbound(&record(Stream::Inbound, value), &known);
+        let read = decode_inbound(&record(Stream::Inbound, value));
         prop_assert_eq!(read.events.len() + read.rejects.len(), 1);
     }
 

@@ -22,6 +22,8 @@ fn encoder(max_output_bytes: usize) -> Encoder {
         dead_letter: "out.dead".into(),
         inbound_message: "in.message".into(),
         outbound_intent: "in.intent".into(),
+        delivery_status: Some("delivery-status".into()),
+        template_status: Some("template-status".into()),
     };
     Encoder::new(topics, "gate", "/sessiongate", max_output_bytes)
 }
@@ -358,4 +360,25 @@ proptest! {
         let value: serde_json::Value = serde_json::from_slice(&output.value.unwrap()).unwrap();
         prop_assert_eq!((value["intent_id"].as_str(), value["business_id"].as_str()), (Some(&*id), Some(&*business)));
     }
+}
+
+#[test]
+fn a_template_is_ready_unless_its_status_says_that_it_cannot_be_sent() {
+    let table = [(Some("approved"), true), (Some("paused"), false), (Some("flagged"), true), (None, true)];
+    for (status, ready) in table {
+        let mut decided = template_required(TemplateReason::NoOpenWindow, Basis::Complete, None);
+        decided.intent.message = None;
+        decided.intent.template = Some(Bytes::from_static(br#"{"name":"hi","language":{"code":"en_US"}}"#));
+        let emission = Emission::Verdict(Box::new(decided));
+        let output = encoder(LARGE).encode_knowing(&emission, now(), &|business, name, language| {
+            assert_eq!((business.as_str(), name, language), ("106", "hi", "en_US"));
+            status.map(TemplateStatus::new)
+        });
+        let json: serde_json::Value = serde_json::from_str(value_of(&output)).unwrap();
+        let expected = (serde_json::json!(status.unwrap_or("unknown")), serde_json::json!(ready));
+        assert_eq!((&json["template"]["status"], &json["ready"]), (&expected.0, &expected.1));
+    }
+    let mut without = template_required(TemplateReason::NoOpenWindow, Basis::Complete, None);
+    without.intent.template = None;
+    assert!(value_of(&verdict(without)).contains(r#""ready":false"#));
 }

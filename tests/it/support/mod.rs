@@ -1,11 +1,13 @@
 //! What the tests on real services share.
 
 pub mod api;
+pub mod collect;
 pub mod command;
 pub mod exposition;
 pub mod forwarder;
 pub mod inspect;
 pub mod live;
+pub mod python;
 pub mod services;
 pub mod site;
 pub mod traffic;

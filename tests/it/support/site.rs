@@ -1,5 +1,6 @@
 //! A place to test in: topics and keys of its own on a Kafka and a Redis.
 
+use super::collect::Collector;
 use super::wait_longer;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
@@ -153,13 +154,18 @@ impl Site {
             .set("enable.auto.commit", "false")
             .create()
             .unwrap();
+        let mut collector = Collector::of(&self.prefix, topic);
         let topic = self.topic(topic);
         let mut left = self.assign_all(&consumer, &topic);
         let end = Instant::now() + Duration::from_secs(120);
         while left > 0 {
             assert!(Instant::now() < end, "{topic} could not be read to its end");
             match consumer.poll(Duration::from_millis(100)) {
-                Some(Ok(message)) => take(see(&message)),
+                Some(Ok(message)) => {
+                    let seen = see(&message);
+                    collector.take(&seen);
+                    take(seen);
+                }
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
                 // A busy broker may drop a connection; the client makes a new one.
                 Some(Err(KafkaError::MessageConsumption(

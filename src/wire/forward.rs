@@ -1,0 +1,217 @@
+//! Parts of a record that belong into another topic, as the canonical records of that topic.
+
+use super::headers::CloudEvent;
+use super::json::ObjectWriter;
+use super::output::{Encoder, customer_key};
+use crate::core::delivery::FailedDelivery;
+use crate::core::emission::Part;
+use crate::core::inbound::InboundEvent;
+use crate::core::record::Record;
+use crate::core::template::{TemplateOwner, TemplateUpdate};
+use crate::core::time::Timestamp;
+use crate::ports::OutputRecord;
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// What kind of part it is, in its topic, its type and its id.
+struct Kind<'a> {
+    topic: Option<&'a Arc<str>>,
+    event_type: &'static str,
+    id: &'static str,
+}
+
+impl Encoder {
+    /// What a customer did, under all of the customer's ids.
+    pub(super) fn inbound(&self, part: &Part<InboundEvent>) -> OutputRecord {
+        let event = &part.part;
+        let kind = Kind {
+            topic: Some(&self.topics.inbound_message),
+            event_type: "sessiongate.inbound-message.v1",
+            id: "inbound",
+        };
+        let key = customer_key(&event.business_id, &event.customer_id);
+        self.forwarded(&kind, part.index, &part.record, key, event.occurred_at, |json| {
+            json.string("message_id", event.message_id.as_str())
+                .string("channel", event.channel.as_str())
+                .string("business_id", event.business_id.as_str())
+                .string("customer_id", event.customer_id.as_str());
+            if !event.customer_aliases.is_empty() {
+                json.with("customer_aliases", |out| {
+                    let aliases: Vec<&str> = event.customer_aliases.iter().map(|alias| alias.as_str()).collect();
+                    // Texts as JSON: writing to memory never fails.
+                    out.extend(serde_json::to_vec(&aliases).unwrap_or_default());
+                });
+            }
+            json.string("type", &event.kind);
+        })
+    }
+
+    /// A send that the provider refused.
+    pub(super) fn delivery(&self, part: &Part<FailedDelivery>) -> OutputRecord {
+        let failed = &part.part;
+        let kind = Kind {
+            topic: self.topics.delivery_status.as_ref(),
+            event_type: "sessiongate.delivery-status.v1",
+            id: "refusal",
+        };
+        let key = customer_key(&failed.business_id, &failed.customer_id);
+        self.forwarded(&kind, part.index, &part.record, key, failed.occurred_at, |json| {
+            json.string("channel", failed.channel.as_str())
+                .string("business_id", failed.business_id.as_str())
+                .string("customer_id", failed.customer_id.as_str())
+                .integer("error_code", failed.error_code.into());
+        })
+    }
+
+    /// A template's change, under the template's key: a compacted topic keeps the last of each.
+    pub(super) fn template(&self, part: &Part<TemplateUpdate>) -> OutputRecord {
+        let update = &part.part;
+        let kind = Kind {
+            topic: self.topics.template_status.as_ref(),
+            event_type: "sessiongate.template-status.v1",
+            id: "template",
+        };
+        let key = Bytes::from(update.id.key());
+        self.forwarded(&kind, part.index, &part.record, key, update.occurred_at, |json| {
+            match &update.id.owner {
+                TemplateOwner::Account(account) => json.string("account_id", account),
+                TemplateOwner::Business(business) => json.string("business_id", business.as_str()),
+            }
+            .string("name", &update.id.name)
+            .string("language", &update.id.language)
+            .string("status", update.status.as_str());
+        })
+    }
+
+    fn forwarded(
+        &self,
+        kind: &Kind<'_>,
+        index: usize,
+        record: &Record,
+        key: Bytes,
+        occurred_at: Timestamp,
+        write: impl FnOnce(&mut ObjectWriter<'_>),
+    ) -> OutputRecord {
+        let mut value = Vec::with_capacity(384);
+        let mut json = ObjectWriter::begin(&mut value);
+        write(&mut json);
+        json.time("occurred_at", occurred_at);
+        self.write_source(&mut json, record);
+        json.end();
+        let event = CloudEvent {
+            id: format!("{}/{}/{}/{index}/{}", self.origin(record), record.partition, record.offset, kind.id),
+            kind: kind.event_type,
+            source: self.source.clone(),
+            subject: key.clone(),
+            time: occurred_at,
+        };
+        OutputRecord {
+            // Without a topic of its own nothing is passed on; should it happen, nothing is lost.
+            topic: kind.topic.unwrap_or(&self.topics.dead_letter).clone(),
+            key: Some(key),
+            value: Some(Bytes::from(value)),
+            headers: event.into_headers(record),
+            timestamp: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::emission::Emission;
+    use crate::core::ids::{BusinessId, Channel, CustomerId, MessageId, Offset, Partition};
+    use crate::core::policy::{ChannelPolicy, Policy};
+    use crate::core::record::Stream;
+    use crate::core::template::{TemplateId, TemplateStatus};
+    use crate::core::time::Span;
+    use crate::core::window::WindowRules;
+    use crate::wire::decoder::{Decoder, Formats};
+    use crate::wire::output::Topics;
+
+    fn part<T>(index: usize, part: T) -> Box<Part<T>> {
+        let record = Record {
+            stream: Stream::Inbound,
+            partition: Partition(3),
+            offset: Offset(42),
+            timestamp: Timestamp::from_millis(1_000),
+            key: None,
+            value: None,
+            headers: vec![],
+        };
+        Box::new(Part { record, index, part })
+    }
+
+    fn encode(emission: &Emission) -> OutputRecord {
+        let topics = Topics {
+            session_send: "send".into(),
+            template_required: "template".into(),
+            window_event: "window".into(),
+            dead_letter: "dead".into(),
+            inbound_message: "inbound".into(),
+            outbound_intent: "intent".into(),
+            delivery_status: Some("delivery".into()),
+            template_status: Some("templates".into()),
+        };
+        Encoder::new(topics, "gate", "/sessiongate", 1_000_000).with_origin("webhooks").encode(emission, Timestamp::MIN)
+    }
+
+    /// Topic, key, id and value.
+    fn seen(output: &OutputRecord) -> [String; 4] {
+        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
+        let id = output.headers.iter().find(|header| header.name == "ce_id").and_then(|header| header.value.as_ref());
+        [
+            output.topic.to_string(),
+            text(output.key.as_ref().unwrap()),
+            text(id.unwrap()),
+            text(output.value.as_ref().unwrap()),
+        ]
+    }
+
+    #[test]
+    fn an_act_that_is_passed_on_reads_back_with_all_ids() {
+        let event = InboundEvent {
+            message_id: MessageId::new("wamid.1"),
+            channel: Channel::new("messenger"),
+            business_id: BusinessId::new("106"),
+            customer_id: CustomerId::new("5511"),
+            customer_aliases: vec![CustomerId::new("US.\"1349")],
+            kind: "reaction".into(),
+            occurred_at: Timestamp::from_millis(5_000),
+        };
+        let output = encode(&Emission::Inbound(part(2, event.clone())));
+        assert_eq!(seen(&output)[..3], ["inbound", "106:5511", "webhooks/3/42/2/inbound"]);
+        let record = Record { value: output.value, headers: output.headers, ..part(0, ()).record };
+        let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
+        let policy = Policy::new([(Channel::new("messenger"), ChannelPolicy::new(rules))]);
+        let decoded = Decoder::new(Formats::default(), policy).decode_inbound(&record);
+        assert_eq!((decoded.events, decoded.rejects), (vec![event], vec![]));
+    }
+
+    #[test]
+    fn refusals_and_template_changes_have_a_form_of_their_own() {
+        let failed = FailedDelivery {
+            channel: Channel::new("whatsapp"),
+            business_id: BusinessId::new("106"),
+            customer_id: CustomerId::new("5511"),
+            error_code: 131_047,
+            occurred_at: Timestamp::from_millis(5_000),
+        };
+        let source = r#""source":{"topic":"webhooks","partition":3,"offset":42}}"#;
+        let value = r#"{"channel":"whatsapp","business_id":"106","customer_id":"5511","error_code":131047,"occurred_at":"1970-01-01T00:00:05.000Z","#;
+        let expected = ["delivery", "106:5511", "webhooks/3/42/1/refusal", &[value, source].concat()];
+        assert_eq!(seen(&encode(&Emission::Delivery(part(1, failed)))), expected);
+
+        let id = TemplateId {
+            owner: TemplateOwner::Account("waba".into()),
+            name: "order_update".into(),
+            language: "pt-BR".into(),
+        };
+        let update =
+            TemplateUpdate { id, status: TemplateStatus::new("PAUSED"), occurred_at: Timestamp::from_millis(5_000) };
+        let value = r#"{"account_id":"waba","name":"order_update","language":"pt-BR","status":"paused","occurred_at":"1970-01-01T00:00:05.000Z","#;
+        let expected =
+            ["templates", "account/waba|order_update|pt_br", "webhooks/3/42/0/template", &[value, source].concat()];
+        assert_eq!(seen(&encode(&Emission::Template(part(0, update)))), expected);
+    }
+}
