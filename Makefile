@@ -5,7 +5,7 @@ CHAOS_SECONDS ?= 30
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fuzz latency services-up services-down
+.PHONY: help demo test check sim fuzz bench bench-quick latency chaos services-up services-down
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -30,6 +30,13 @@ sim: ## the simulation over SEEDS=1000 seeds
 fuzz: ## random and mutated bytes through every decoder, FUZZ_SECONDS=60 or FUZZ_BYTES=100000000
 	$(if $(FUZZ_BYTES),SESSIONGATE_TEST_FUZZ_BYTES=$(FUZZ_BYTES),SESSIONGATE_TEST_FUZZ_SECONDS=$(FUZZ_SECONDS)) \
 		$(CARGO) test --locked --test fuzz -- --nocapture
+
+bench: ## the worker beside a bare passthrough, three times each; writes docs/benchmarks.md
+	scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+
+bench-quick: ## a short look at the same; writes target/benchmarks.md
+	BENCH_EVENTS=1000000 BENCH_ROUNDS=1 BENCH_SECONDS=5 BENCH_REPORT=target/benchmarks.md \
+		scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
 
 latency: ## from intent to verdict: percentiles of positives and negatives
 	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency

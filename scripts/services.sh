@@ -8,7 +8,8 @@
 #
 # KAFKA_PORT (9092) and REDIS_PORT (6379) are the ports of `up`. SESSIONGATE_SERVICES_DIR (target/services) holds
 # the jars and the data. `run` tells COMMAND where the services are in SESSIONGATE_TEST_BROKERS,
-# SESSIONGATE_TEST_REDIS_URL, SESSIONGATE_TEST_KAFKA_LIBS and SESSIONGATE_TEST_REDIS_SERVER.
+# SESSIONGATE_TEST_REDIS_URL, SESSIONGATE_TEST_KAFKA_LIBS and SESSIONGATE_TEST_REDIS_SERVER, and their process ids in
+# SESSIONGATE_TEST_KAFKA_PID and SESSIONGATE_TEST_REDIS_PID.
 set -euo pipefail
 
 scripts_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -316,6 +317,9 @@ run() {
 
   export SESSIONGATE_TEST_BROKERS=127.0.0.1:$kafka_port
   export SESSIONGATE_TEST_REDIS_URL=redis://127.0.0.1:$redis_port
+  SESSIONGATE_TEST_KAFKA_PID=$(cat "$run_dir/kafka/pid")
+  SESSIONGATE_TEST_REDIS_PID=$(cat "$run_dir/redis/pid")
+  export SESSIONGATE_TEST_KAFKA_PID SESSIONGATE_TEST_REDIS_PID
   export SESSIONGATE_TEST_KAFKA_LIBS=$libs_dir
   SESSIONGATE_TEST_REDIS_SERVER=$(command -v redis-server)
   export SESSIONGATE_TEST_REDIS_SERVER

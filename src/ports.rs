@@ -179,6 +179,8 @@ pub struct PollRequest {
 /// What a poll brought. Records of one partition are in offset order, inbound before intents.
 #[derive(Clone, Debug, Default)]
 pub struct Polled {
+    /// How a commit that was begun has ended.
+    pub settled: Option<Settled>,
     /// A change of the assignment. It is answered (`assign`, `release`) before the next poll.
     pub assignment: Option<Assignment>,
     /// Records.
@@ -240,6 +242,26 @@ pub enum CommitOutcome {
     Aborted(String),
 }
 
+/// What is known of a commit that was begun.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Settled {
+    /// Outputs and offsets are visible together.
+    Committed,
+    /// Nothing of it is visible, and nothing ever will be. What was written since is to be given up too.
+    Aborted(String),
+    /// No answer in time: `begin_commit` asks again.
+    Unconfirmed(String),
+}
+
+impl From<CommitOutcome> for Settled {
+    fn from(outcome: CommitOutcome) -> Settled {
+        match outcome {
+            CommitOutcome::Committed => Settled::Committed,
+            CommitOutcome::Aborted(reason) => Settled::Aborted(reason),
+        }
+    }
+}
+
 /// A record to be written.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct OutputRecord {
@@ -285,10 +307,11 @@ pub trait Log {
     /// Writes into the open transaction, which is begun when there is none.
     fn produce(&mut self, outputs: Vec<OutputRecord>) -> Result<(), LogError>;
 
-    /// Adds the offsets to the open transaction (begun when there is none) and commits it.
-    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError>;
+    /// Adds the offsets to the open transaction (begun when there is none) and begins to commit it; a later poll tells
+    /// how that ended, and until then there is no other commit. What is written meanwhile goes into the next transaction.
+    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError>;
 
-    /// Gives the open transaction up, if there is one.
+    /// Gives everything up that is not committed. What is being committed ends in one way or the other first.
     fn abort(&mut self) -> Result<(), LogError>;
 }
 

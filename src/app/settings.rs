@@ -1,15 +1,15 @@
 //! From the configuration to what each part wants to be told.
 
 use super::preflight::Found;
-use crate::config::{self, Config, Guarantee, Partitioning};
+use crate::config::{self, COMMIT_CAP, Config, Guarantee, Partitioning};
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
 use crate::shard::engine::rules::{self, Rules};
 use crate::wire::decoder::{Format, Formats};
 use crate::wire::output::Topics;
 use std::time::Duration;
 
-/// A transaction with so many records is committed at once: a crash repeats at most these.
-const MAX_TRANSACTION_RECORDS: usize = 10_000;
+/// While there is more to take, a transaction grows to so many records: a crash repeats at most these, twice over.
+const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// A poll takes at most so many records of each stream.
 const BATCH_RECORDS: usize = 4_000;
 /// The intents of one partition that wait for proof take at most so much memory before they are not fetched.
@@ -62,6 +62,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         },
         max_wait: config.worker.max_wait,
         commit_interval: config.worker.commit_interval,
+        longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,

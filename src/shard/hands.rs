@@ -5,7 +5,7 @@ use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, 
 use crate::core::emission::Emission;
 use crate::core::record::Stream;
 use crate::core::time::Span;
-use crate::ports::{Clock, CommitOutcome, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
+use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
 use std::time::Duration;
 
 /// What the engine's steps are performed with.
@@ -68,10 +68,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
             Step::Read(plan) => self.read(plan),
             Step::Produce(emissions) => self.produce(emissions),
-            Step::Commit(offsets) => self.log.commit(offsets).map_err(Fault::from).map(|outcome| match outcome {
-                CommitOutcome::Committed => Input::Committed,
-                CommitOutcome::Aborted(_) => Input::Aborted,
-            }),
+            Step::Commit(offsets) => self.log.begin_commit(offsets).map(|()| Input::CommitBegun).map_err(Fault::from),
             Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
             Step::Abort => self.log.abort().map(|()| Input::Aborted).map_err(Fault::from),
             Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
@@ -92,8 +89,8 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let Take { wait_ms, max_inbound, max_intents } = take;
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
         let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
-        let Polled { assignment, records, ends, out_of_range, topology } = polled;
-        let mut batch = Batch { assignment, ends, out_of_range, topology, ..Batch::default() };
+        let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
+        let mut batch = Batch { settled, assignment, ends, out_of_range, topology, ..Batch::default() };
         for fetched in records {
             let (epoch, record) = (fetched.epoch, fetched.record);
             match record.stream {

@@ -2,12 +2,12 @@
 
 use super::engine::notice::Notice;
 use super::engine::status::Status;
-use super::engine::step::{Halt, Input};
+use super::engine::step::{Halt, Input, Step};
 use super::engine::{Engine, rules::Rules};
 use super::hands::{Fault, Hands, Performed};
 use super::tally::{Stage, Tally};
 use super::teller::Teller;
-use crate::ports::{Assignment, Clock, Log, LogError, WindowStore};
+use crate::ports::{Assignment, Clock, Log, LogError, Settled, WindowStore};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -99,6 +99,7 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
 ) -> Exit {
     let mut engine = Engine::new(rules);
     let mut teller = Teller::default();
+    let mut stopwatch = Stopwatch::default();
     let mut publish_at_ms = i64::MIN;
     loop {
         if stop.load(Ordering::Relaxed) {
@@ -108,12 +109,10 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
         let now = hands.clock.now();
         let step = engine.step(now);
         board.tally.count_step(&step, now.wall);
-        let (stage, began) = (Stage::of(&step), Instant::now());
+        stopwatch.begin(&step);
         let input = match hands.perform(step) {
             Performed::Answer(input) => {
-                if let Some(stage) = stage {
-                    board.tally.time_stage(stage, &input, began.elapsed());
-                }
+                stopwatch.end(&input, &board.tally);
                 board.note_membership(&input);
                 teller.answered(&input);
                 input
@@ -145,6 +144,39 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
             let status = engine.status(now.mono_ms);
             teller.progress(&status);
             board.publish(status);
+        }
+    }
+}
+
+/// Measures the stages of a turn.
+#[derive(Default)]
+struct Stopwatch {
+    stage: Option<(Stage, Instant)>,
+    /// A commit that is not known to have ended.
+    commit: Option<Instant>,
+}
+
+impl Stopwatch {
+    fn begin(&mut self, step: &Step) {
+        let now = Instant::now();
+        self.stage = Stage::of(step).map(|stage| (stage, now));
+        if matches!(step, Step::Commit(_)) {
+            self.commit.get_or_insert(now);
+        }
+    }
+
+    fn end(&mut self, input: &Input, tally: &Tally) {
+        if let Some((stage, began)) = self.stage.take() {
+            tally.time_stage(stage, input, began.elapsed());
+        }
+        match input {
+            Input::Polled(batch) if batch.settled == Some(Settled::Committed) => {
+                if let Some(began) = self.commit.take() {
+                    tally.stage(Stage::Commit).observe_time(began.elapsed());
+                }
+            }
+            Input::Aborted => self.commit = None,
+            _ => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::core::emission::{DecidedIntent, Emission, WindowChange};
 use crate::core::record::ReasonCode;
 use crate::core::time::Timestamp;
 use crate::core::verdict::{Basis, TemplateReason, Verdict};
+use crate::ports::Settled;
 use std::time::Duration;
 
 /// A part of a shard's turn whose time is measured.
@@ -20,7 +21,7 @@ pub enum Stage {
     Decide,
     /// Writing outputs into the transaction.
     Produce,
-    /// Committing it.
+    /// Committing it, from the beginning until it is known; other stages go on meanwhile.
     Commit,
     /// Writing windows and frontiers to Redis.
     Merge,
@@ -42,13 +43,12 @@ impl Stage {
         }
     }
 
-    /// The stage that a step belongs to, if its time is measured.
+    /// The stage that a step is, if it is one by itself. A commit goes on while other steps are taken.
     pub(super) fn of(step: &Step) -> Option<Stage> {
         match step {
             Step::Poll(_) => Some(Stage::Poll),
             Step::Read(_) => Some(Stage::Read),
             Step::Produce(_) => Some(Stage::Produce),
-            Step::Commit(_) => Some(Stage::Commit),
             Step::Merge(_) => Some(Stage::Merge),
             _ => None,
         }
@@ -233,13 +233,13 @@ impl Tally {
     pub(super) fn count_input(&self, input: &Input) {
         match input {
             Input::Polled(batch) => self.count_batch(batch),
-            Input::Committed => self.commits.add(1),
             Input::Aborted => self.aborts.add(1),
             _ => {}
         }
     }
 
     fn count_batch(&self, batch: &Batch) {
+        self.commits.add(usize::from(batch.settled == Some(Settled::Committed)));
         if !batch.inbound.is_empty() {
             self.inbound.add(batch.inbound.len());
             self.measured.inbound_batches.observe(batch.inbound.len() as u64);

@@ -4,6 +4,7 @@ use super::engine::notice::Notice;
 use super::engine::status::Status;
 use super::engine::step::Input;
 use super::hands::Fault;
+use crate::ports::Settled;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -66,18 +67,20 @@ pub(super) struct Teller {
 impl Teller {
     pub(super) fn unavailable(&mut self, fault: &Fault) {
         match fault {
-            Fault::Log(reason) => {
-                self.kafka_away_since.get_or_insert_with(Instant::now);
-                if let Some(times) = self.kafka.tell() {
-                    warn!(times, "no answer from Kafka, trying again: {reason}");
-                }
-            }
+            Fault::Log(reason) => self.kafka_is_away(reason),
             Fault::Store(reason) => {
                 self.redis_away_since.get_or_insert_with(Instant::now);
                 if let Some(times) = self.redis.tell() {
                     warn!(times, "no answer from Redis, trying again: {reason}");
                 }
             }
+        }
+    }
+
+    fn kafka_is_away(&mut self, reason: &dyn std::fmt::Display) {
+        self.kafka_away_since.get_or_insert_with(Instant::now);
+        if let Some(times) = self.kafka.tell() {
+            warn!(times, "no answer from Kafka, trying again: {reason}");
         }
     }
 
@@ -99,8 +102,13 @@ impl Teller {
                     self.redis = Rare::default();
                 }
             }
-            Input::Committed | Input::Located(_) => self.kafka_is_back(),
+            Input::Located(_) => self.kafka_is_back(),
             Input::Polled(batch) => {
+                match &batch.settled {
+                    Some(Settled::Committed) => self.kafka_is_back(),
+                    Some(Settled::Unconfirmed(reason)) => self.kafka_is_away(reason),
+                    Some(Settled::Aborted(_)) | None => {}
+                }
                 if let Some(change) = &batch.assignment {
                     info!("the group's assignment changed: {}", describe(change));
                 }

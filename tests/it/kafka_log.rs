@@ -15,7 +15,7 @@ use sessiongate::io::kafka::admin::{self, Creation, TopicSpec};
 use sessiongate::io::kafka::mock::MockCluster;
 use sessiongate::io::kafka::{Guarantee, HistorySource, KafkaLog, KafkaSettings, Topics};
 use sessiongate::ports::{
-    Assignment, CommitOutcome, CursorStart, Fetched, Location, Log, LogError, OutputRecord, PollRequest, Polled,
+    Assignment, CursorStart, Fetched, Location, Log, LogError, OutputRecord, PollRequest, Polled, Settled,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -219,9 +219,24 @@ fn values(records: &[Fetched]) -> Vec<String> {
         .collect()
 }
 
-fn commit(log: &mut KafkaLog, offsets: &[(StreamPartition, i64)]) -> CommitOutcome {
+fn commit(log: &mut KafkaLog, offsets: &[(StreamPartition, i64)]) -> Settled {
     let offsets = offsets.iter().map(|(partition, offset)| (*partition, Offset(*offset))).collect();
-    log.commit(&offsets).unwrap()
+    log.begin_commit(&offsets).unwrap();
+    ended(log).unwrap()
+}
+
+/// How the commit that was begun has ended.
+fn ended(log: &mut KafkaLog) -> Result<Settled, LogError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let nothing = PollRequest { max_inbound: 0, max_intents: 0, ..ALL };
+        match log.poll(nothing) {
+            Ok(Polled { settled: Some(settled), .. }) => return Ok(settled),
+            Ok(_) | Err(LogError::Unavailable(_)) => {}
+            Err(error) => return Err(error),
+        }
+        assert!(Instant::now() < deadline, "the commit has not ended after {PATIENCE:?}");
+    }
 }
 
 #[test]
@@ -265,12 +280,30 @@ fn outputs_and_offsets_become_visible_together() {
     poll_until(&mut log, |polled| polled.records.len() == 2);
     log.produce(vec![world.output("one"), world.output("two")]).unwrap();
     assert!(world.committed_outputs().is_empty());
-    assert_eq!(commit(&mut log, &[(intent(0), 2)]), CommitOutcome::Committed);
+    assert_eq!(commit(&mut log, &[(intent(0), 2)]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["one", "two"]);
     let location = locate(&mut log, &[inbound(0), intent(0)], Timestamp::MIN);
     assert!(location.group_has_offsets);
     assert_eq!(location.partitions[0].committed, None);
     assert_eq!(location.partitions[1].committed, Some(Offset(2)));
+}
+
+#[test]
+fn what_is_written_while_a_commit_is_under_way_belongs_to_the_next_and_comes_behind() {
+    let world = World::new("behind", 1);
+    let mut log = world.assigned();
+    let name = |number: usize| format!("output-{number:02}");
+    for number in 0..20 {
+        log.produce(vec![world.output(&name(number))]).unwrap();
+        if number > 0 {
+            assert_eq!(ended(&mut log).unwrap(), Settled::Committed);
+        }
+        log.begin_commit(&BTreeMap::from([(intent(0), Offset(0))])).unwrap();
+    }
+    assert_eq!(ended(&mut log).unwrap(), Settled::Committed);
+    log.produce(vec![world.output("never")]).unwrap();
+    log.abort().unwrap();
+    assert_eq!(world.committed_outputs(), (0..20).map(name).collect::<Vec<_>>());
 }
 
 #[test]
@@ -281,7 +314,7 @@ fn an_aborted_transaction_shows_nothing() {
     log.abort().unwrap();
     log.abort().unwrap();
     log.produce(vec![world.output("seen")]).unwrap();
-    assert_eq!(commit(&mut log, &[]), CommitOutcome::Committed);
+    assert_eq!(commit(&mut log, &[]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["seen"]);
     let location = locate(&mut log, &[intent(0)], Timestamp::MIN);
     assert_eq!(location.partitions[0].committed, None);
@@ -297,9 +330,9 @@ fn what_a_stopped_worker_left_open_is_gone_once_its_successor_begins() {
     locate(&mut second, &[intent(0)], Timestamp::MIN);
     assert!(world.committed_outputs().is_empty());
     second.produce(vec![world.output("goes on")]).unwrap();
-    assert_eq!(second.commit(&BTreeMap::new()).unwrap(), CommitOutcome::Committed);
+    assert_eq!(commit(&mut second, &[]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["goes on"]);
-    let fenced = first.commit(&BTreeMap::new());
+    let fenced = first.begin_commit(&BTreeMap::new()).and_then(|()| ended(&mut first));
     assert!(matches!(fenced, Err(LogError::Fatal(_))), "{fenced:?}");
 }
 
@@ -460,7 +493,7 @@ fn two_members_share_the_partitions_and_a_revocation_is_answered_by_a_release() 
         match first.poll(PollRequest { wait: Duration::from_millis(20), ..ALL }).unwrap().assignment {
             Some(Assignment::Revoked) => {
                 // Still ours until it is released: what is done can be committed.
-                assert_eq!(commit(&mut first, &[(inbound(0), 0)]), CommitOutcome::Committed);
+                assert_eq!(commit(&mut first, &[(inbound(0), 0)]), Settled::Committed);
                 first.release().unwrap();
             }
             Some(Assignment::Assigned(partitions)) => of_first = Some(partitions),
@@ -486,13 +519,13 @@ fn offsets_are_not_committed_by_who_is_no_member() {
     world.settings.consumer.insert("broker.address.family".into(), "v6".into());
     let mut log = world.start();
     log.produce(vec![world.output("early")]).unwrap();
-    let refused = log.commit(&BTreeMap::from([(intent(0), Offset(1))]));
+    let refused = log.begin_commit(&BTreeMap::from([(intent(0), Offset(1))]));
     match refused {
         Err(LogError::Unavailable(text)) => assert!(text.contains("not a member"), "{text}"),
         other => panic!("{other:?}"),
     }
     // Nothing is lost by it: the transaction is still open, and goes through without offsets.
-    assert_eq!(commit(&mut log, &[]), CommitOutcome::Committed);
+    assert_eq!(commit(&mut log, &[]), Settled::Committed);
     world.settings = good;
     assert_eq!(world.committed_outputs(), ["early"]);
 }
@@ -505,7 +538,7 @@ fn at_least_once_commits_offsets_after_the_outputs() {
     let mut log = world.assigned();
     poll_until(&mut log, |polled| polled.records.len() == 1);
     log.produce(vec![world.output("one")]).unwrap();
-    assert_eq!(commit(&mut log, &[(intent(0), 1)]), CommitOutcome::Committed);
+    assert_eq!(commit(&mut log, &[(intent(0), 1)]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["one"]);
     let location = locate(&mut log, &[intent(0)], Timestamp::MIN);
     assert_eq!(location.partitions[0].committed, Some(Offset(1)));
@@ -540,7 +573,7 @@ fn brokers_that_are_away_are_unavailable_and_nothing_worse() {
     poll_until_error(&mut log);
     unavailable(log.locate(&[inbound(0)], Timestamp::MIN).map(drop));
     unavailable(log.produce(vec![world.output("x")]));
-    unavailable(log.commit(&BTreeMap::new()).map(drop));
+    unavailable(log.begin_commit(&BTreeMap::new()));
     unavailable(log.request_ends(&[Partition(0)]).and_then(|()| log.take_ends()).map(drop));
 }
 
@@ -579,6 +612,6 @@ fn the_embedded_brokers_carry_a_demonstration() {
     log.request_ends(&[Partition(0), Partition(1)]).unwrap();
     assert_eq!(log.take_ends().unwrap().0, BTreeMap::from([(Partition(0), Offset(1)), (Partition(1), Offset(0))]));
     log.produce(vec![world.output("out")]).unwrap();
-    assert_eq!(commit(&mut log, &[(intent(1), 1)]), CommitOutcome::Committed);
+    assert_eq!(commit(&mut log, &[(intent(1), 1)]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["out"]);
 }

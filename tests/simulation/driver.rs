@@ -26,7 +26,7 @@ type FakeHands = Hands<FakeLog, FakeStore, FakeClock>;
 pub struct Worker {
     instance: InstanceId,
     slot: usize,
-    engine: Engine,
+    pub engine: Engine,
     pub hands: FakeHands,
     asleep_until: i64,
     pub sabotage: Sabotage,
@@ -50,6 +50,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         partitioning: if world.co_partitioned { Partitioning::CoPartitioned } else { Partitioning::Any },
         max_wait: Span::from_millis(1_500),
         commit_interval: Span::from_millis(20),
+        longest_transaction: Span::from_millis(60),
         max_transaction_records: 40,
         dedup_records: DEDUP_RECORDS,
         reapply_margin: Span::from_millis(2_000),
@@ -114,13 +115,13 @@ impl Simulation {
 
     /// kill -9: what was in memory is gone, and so is its place in the group, now or after a time-out.
     fn kill(&mut self, index: usize) {
-        let worker = self.workers.remove(index);
+        let Worker { instance, slot, .. } = self.workers.remove(index);
         let mut world = self.world.borrow_mut();
         if world.rng.permille(500) {
-            world.evict(worker.instance);
+            world.evict(instance);
         }
         drop(world);
-        self.start(worker.slot);
+        self.start(slot);
     }
 
     /// A while of writing, working and breaking; then all is mended and must come to rest.

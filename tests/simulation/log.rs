@@ -182,6 +182,28 @@ struct Cursor {
     queue: VecDeque<(u32, i64)>,
 }
 
+/// Producers that take turns.
+const TURNS: usize = 3;
+
+/// How far a commit that was begun has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Outputs are in their topics.
+    Flushed,
+    /// The offsets are in the transaction too.
+    Offered,
+    /// It is committed; the worker may not know.
+    Committed,
+}
+
+struct Sealed {
+    id: String,
+    offsets: BTreeMap<StreamPartition, Offset>,
+    stage: Stage,
+    /// Its end was not heard of in time: nothing goes on until somebody asks again.
+    unconfirmed: bool,
+}
+
 /// One worker's view of the log.
 pub struct FakeLog {
     world: Shared,
@@ -191,9 +213,10 @@ pub struct FakeLog {
     paused: BTreeSet<StreamPartition>,
     topology: Option<Topology>,
     ends: Option<Ends>,
-    in_transaction: bool,
-    /// A commit whose answer was lost.
-    answered: Option<CommitOutcome>,
+    turn: usize,
+    sealed: Option<Sealed>,
+    /// How a commit without transactions ended.
+    news: Option<Settled>,
 }
 
 fn away<T>() -> Result<T, LogError> {
@@ -205,8 +228,11 @@ impl FakeLog {
         {
             let mut world = world.borrow_mut();
             // A producer that begins with the id of another ends that one's transaction.
-            world.end_downstream(&transactional_id, false);
-            world.fenced.remove(&transactional_id);
+            for turn in 0..TURNS {
+                let id = format!("{transactional_id}/{turn}");
+                world.end_downstream(&id, false);
+                world.fenced.remove(&id);
+            }
             world.join(instance);
         }
         FakeLog {
@@ -217,9 +243,15 @@ impl FakeLog {
             paused: BTreeSet::new(),
             topology: None,
             ends: None,
-            in_transaction: false,
-            answered: None,
+            turn: 0,
+            sealed: None,
+            news: None,
         }
+    }
+
+    /// The id of the open transaction.
+    fn id(&self) -> String {
+        format!("{}/{}", self.transactional_id, self.turn)
     }
 
     fn fault(&self, permille: u64) -> bool {
@@ -323,7 +355,7 @@ impl Log for FakeLog {
         if self.fault(2) {
             return away();
         }
-        let mut polled = Polled::default();
+        let mut polled = Polled { settled: self.settled()?, ..Polled::default() };
         {
             let mut world = self.world.borrow_mut();
             let now = world.now;
@@ -368,7 +400,7 @@ impl Log for FakeLog {
         }
         let world = self.world.borrow();
         // Offsets that hang in a transaction are not told before it ends.
-        let own = |id: &String| *id == self.transactional_id;
+        let own = |id: &String| id.starts_with(&format!("{}/", self.transactional_id));
         let hangs = |at| world.downstream.iter().any(|(id, t)| !own(id) && t.offsets.contains_key(at));
         if partitions.iter().any(hangs) {
             return away();
@@ -476,63 +508,159 @@ impl Log for FakeLog {
             world.outputs.extend(outputs);
             return Ok(());
         }
-        if world.fenced.contains(&self.transactional_id) {
+        let id = self.id();
+        if world.fenced.contains(&id) {
             return Err(LogError::Fatal("fenced".into()));
         }
         let now = world.now;
-        self.in_transaction = true;
-        let transaction = world.downstream.entry(self.transactional_id.clone()).or_default();
+        let transaction = world.downstream.entry(id).or_default();
         transaction.touched_at = now;
         transaction.outputs.extend(outputs);
         Ok(())
     }
 
-    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError> {
-        if let Some(outcome) = self.answered.take() {
-            return Ok(outcome);
-        }
-        if self.fault(20) {
+    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError> {
+        if self.fault(10) {
             return away();
         }
-        if self.fault(15) && !self.world.borrow().at_least_once {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.unconfirmed = false;
+            return Ok(());
+        }
+        if self.world.borrow().at_least_once {
+            self.news = Some(self.commit_plainly(offsets));
+            return Ok(());
+        }
+        if self.fault(5) {
             return Err(LogError::MustAbort("the coordinator says so".into()));
         }
-        {
-            let mut world = self.world.borrow_mut();
-            if world.fenced.contains(&self.transactional_id) {
-                return Err(LogError::Fatal("fenced".into()));
-            }
-            let generation = world.group.generation;
-            let current = world.group.members.get(&self.instance).is_some_and(|m| m.generation == generation);
-            if !current && !offsets.is_empty() {
-                return match world.at_least_once {
-                    true => Ok(CommitOutcome::Aborted("illegal generation".into())),
-                    false => Err(LogError::MustAbort("illegal generation".into())),
-                };
-            }
-            if world.at_least_once {
-                world.commit_offsets(offsets);
-            } else {
-                let id = self.transactional_id.clone();
-                world.downstream.entry(id.clone()).or_default().offsets.extend(offsets.clone());
-                world.end_downstream(&id, true);
-            }
-            self.in_transaction = false;
+        self.seal(offsets);
+        // Its thread may be quick.
+        if self.fault(300) {
+            self.news = self.commit_goes_on().transpose()?;
         }
-        if self.fault(20) {
-            self.answered = Some(CommitOutcome::Committed);
-            return away();
-        }
-        Ok(CommitOutcome::Committed)
+        Ok(())
     }
 
     fn abort(&mut self) -> Result<(), LogError> {
         if self.fault(30) {
             return away();
         }
-        self.answered = None;
-        self.in_transaction = false;
-        self.world.borrow_mut().end_downstream(&self.transactional_id, false);
+        if let Some(sealed) = self.sealed.take() {
+            match sealed.stage {
+                Stage::Offered | Stage::Committed if sealed.unconfirmed => {
+                    return Err(LogError::Fatal("it may be committed by now".into()));
+                }
+                // What is under way ends in one way or the other.
+                Stage::Offered if self.fault(500) => self.world.borrow_mut().end_downstream(&sealed.id, true),
+                Stage::Flushed | Stage::Offered => self.world.borrow_mut().end_downstream(&sealed.id, false),
+                Stage::Committed => {}
+            }
+        }
+        self.news = None;
+        let id = self.id();
+        self.world.borrow_mut().end_downstream(&id, false);
         Ok(())
+    }
+}
+
+/// The committing side.
+impl FakeLog {
+    fn seal(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) {
+        let (id, offsets) = (self.id(), offsets.clone());
+        self.sealed = Some(Sealed { id, offsets, stage: Stage::Flushed, unconfirmed: false });
+        self.turn = (self.turn + 1) % TURNS;
+    }
+
+    fn is_current(&self) -> bool {
+        let world = self.world.borrow();
+        world.group.members.get(&self.instance).is_some_and(|m| m.generation == world.group.generation)
+    }
+
+    fn commit_plainly(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Settled {
+        if !self.is_current() && !offsets.is_empty() {
+            return Settled::Aborted("illegal generation".into());
+        }
+        self.world.borrow_mut().commit_offsets(offsets);
+        if self.fault(20) { Settled::Unconfirmed("no answer".into()) } else { Settled::Committed }
+    }
+
+    /// One call of the committing thread: its end, when it was the last.
+    fn commit_goes_on(&mut self) -> Option<Result<Settled, LogError>> {
+        let is_current = self.is_current();
+        let sealed = self.sealed.as_mut().filter(|sealed| !sealed.unconfirmed)?;
+        let mut world = self.world.borrow_mut();
+        let now = world.now;
+        match sealed.stage {
+            Stage::Flushed | Stage::Offered if world.fenced.contains(&sealed.id) => {
+                return Some(Err(LogError::Fatal("fenced".into())));
+            }
+            // Only the offsets are held against the generation: after that, the end is the producer's alone.
+            Stage::Flushed if !is_current && !sealed.offsets.is_empty() => {
+                world.end_downstream(&sealed.id, false);
+                drop(world);
+                self.sealed = None;
+                return Some(Ok(Settled::Aborted("illegal generation".into())));
+            }
+            Stage::Flushed => {
+                let transaction = world.downstream.entry(sealed.id.clone()).or_default();
+                transaction.offsets.extend(sealed.offsets.clone());
+                transaction.touched_at = now;
+                sealed.stage = Stage::Offered;
+                return None;
+            }
+            Stage::Offered => {
+                world.end_downstream(&sealed.id, true);
+                sealed.stage = Stage::Committed;
+                return None;
+            }
+            Stage::Committed => {}
+        }
+        drop(world);
+        self.sealed = None;
+        Some(Ok(Settled::Committed))
+    }
+
+    fn settled(&mut self) -> Result<Option<Settled>, LogError> {
+        if let Some(news) = self.news.take() {
+            return Ok(Some(news));
+        }
+        let Some(sealed) = self.sealed.as_ref().filter(|sealed| !sealed.unconfirmed) else { return Ok(None) };
+        let (id, stage) = (sealed.id.clone(), sealed.stage);
+        if self.fault(15) {
+            self.sealed.iter_mut().for_each(|sealed| sealed.unconfirmed = true);
+            return Ok(Some(Settled::Unconfirmed("no answer".into())));
+        }
+        if stage == Stage::Flushed && self.fault(15) {
+            self.world.borrow_mut().end_downstream(&id, false);
+            self.sealed = None;
+            return Ok(Some(Settled::Aborted("the coordinator says so".into())));
+        }
+        // In calm weather it goes on at every look.
+        if self.fault(500) {
+            return Ok(None);
+        }
+        self.commit_goes_on().transpose()
+    }
+
+    /// Commits without letting anything happen between.
+    pub fn commit_at_once(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<Settled, LogError> {
+        self.begin_commit(offsets)?;
+        loop {
+            if let Some(settled) = self.settled()? {
+                return Ok(settled);
+            }
+        }
+    }
+}
+
+/// A worker that is killed may have a commit under way, which goes on or does not.
+impl Drop for FakeLog {
+    fn drop(&mut self) {
+        for _ in 0..2 {
+            if self.fault(400) {
+                self.commit_goes_on();
+            }
+        }
     }
 }

@@ -9,8 +9,8 @@ use sessiongate::core::policy::FUTURE_TOLERANCE;
 use sessiongate::core::record::StreamPartition;
 use sessiongate::core::time::Now;
 use sessiongate::core::window::Window;
-use sessiongate::ports::{Clock, CommitOutcome, Log, LogError, MergeCall, Snapshot};
-use sessiongate::shard::engine::step::{Input, Plan, Reading, Step};
+use sessiongate::ports::{Clock, Log, LogError, MergeCall, Settled, Snapshot};
+use sessiongate::shard::engine::step::{Batch, Input, Plan, Reading, Step};
 use std::collections::BTreeMap;
 
 /// What a mutant keeps between two steps.
@@ -26,6 +26,7 @@ pub struct Sabotage {
     /// Frontiers that should have come with their windows.
     late_frontiers: Vec<MergeCall>,
     uncommitted: BTreeMap<WindowKey, Window>,
+    committing: BTreeMap<WindowKey, Window>,
     /// Windows that should have been forgotten.
     kept: BTreeMap<WindowKey, Window>,
 }
@@ -40,17 +41,25 @@ impl Sabotage {
             offsets_are_out: false,
             late_frontiers: Vec::new(),
             uncommitted: BTreeMap::new(),
+            committing: BTreeMap::new(),
             kept: BTreeMap::new(),
         }
     }
 
     /// Sees every answer on its way to the engine: a cache that remembers what an abort should have taken away.
     pub fn see(&mut self, mut input: Input) -> Input {
+        if let (Some(Mutant::CommitBelievedAtOnce), Input::Polled(batch)) = (self.mutant, &mut input) {
+            batch.settled = None;
+        }
         if self.mutant != Some(Mutant::CacheKeptAfterAbort) {
             return input;
         }
         match &mut input {
+            Input::CommitBegun => self.committing.append(&mut self.uncommitted),
             Input::Polled(batch) => {
+                if batch.settled == Some(Settled::Committed) {
+                    self.committing.clear();
+                }
                 for item in &batch.inbound {
                     let events = item.decoded.events.iter().filter(|event| event.kind != "status");
                     for event in events {
@@ -62,8 +71,10 @@ impl Sabotage {
                     }
                 }
             }
-            Input::Committed => self.uncommitted.clear(),
-            Input::Aborted => self.kept.append(&mut self.uncommitted),
+            Input::Aborted => {
+                self.kept.append(&mut self.committing);
+                self.kept.append(&mut self.uncommitted);
+            }
             Input::Read(reading) => {
                 for (key, stored) in reading.plan.request.windows.iter().zip(&mut reading.snapshot.windows) {
                     if let (Some(kept), Stored::Missing) = (self.kept.get(key), &stored) {
@@ -105,7 +116,18 @@ impl Worker {
         match (mutant, step) {
             (Mutant::WindowsBeforeCommit, Step::Commit(offsets)) => {
                 self.sabotage.late_commit = Some(offsets);
-                self.feed(Input::Committed);
+                self.feed(Input::CommitBegun);
+                self.feed_committed();
+                true
+            }
+            (Mutant::CommitBelievedAtOnce, step @ Step::Commit(_)) => {
+                let goes_on = self.perform(step);
+                self.feed_committed();
+                goes_on
+            }
+            // The log goes on with what was written behind a transaction that came to nothing.
+            (Mutant::NextKeptAfterAbort, Step::Abort) => {
+                self.feed(Input::Aborted);
                 true
             }
             // The windows come first, whenever there are any.
@@ -123,7 +145,7 @@ impl Worker {
                 let half = self.hands.store.world.borrow_mut().read_alone(&plan);
                 // Between both halves anything may happen: a flush, now and then.
                 let mut world = self.hands.store.world.borrow_mut();
-                if world.faults && world.rng.permille(20) {
+                if world.faults && world.rng.permille(100) {
                     world.redis.flush();
                 }
                 drop(world);
@@ -143,13 +165,18 @@ impl Worker {
         }
     }
 
+    fn feed_committed(&mut self) {
+        let batch = Batch { settled: Some(Settled::Committed), ..Batch::default() };
+        self.engine.feed(Input::Polled(Box::new(batch)), self.hands.clock.now());
+    }
+
     fn commit_late(&mut self) -> bool {
         let Some(offsets) = self.sabotage.late_commit.clone() else { return true };
-        match self.hands.log.commit(&offsets) {
-            Ok(CommitOutcome::Committed) => self.sabotage.late_commit = None,
-            Err(LogError::Unavailable(_)) => {}
+        match self.hands.log.commit_at_once(&offsets) {
+            Ok(Settled::Committed) => self.sabotage.late_commit = None,
+            Ok(Settled::Unconfirmed(_)) | Err(LogError::Unavailable(_)) => {}
             Err(LogError::Fatal(_)) => return false,
-            Ok(CommitOutcome::Aborted(_)) | Err(LogError::MustAbort(_)) => {
+            Ok(Settled::Aborted(_)) | Err(LogError::MustAbort(_)) => {
                 self.sabotage.late_commit = None;
                 self.feed(Input::MustAbort);
             }

@@ -37,9 +37,11 @@ pub enum Mutant {
     OffsetsBeforeOutputs,
     RecordsBeforeSeekKept,
     CacheKeptAfterAbort,
+    CommitBelievedAtOnce,
+    NextKeptAfterAbort,
 }
 
-pub const MUTANTS: [Mutant; 10] = [
+pub const MUTANTS: [Mutant; 12] = [
     Mutant::WindowsBeforeCommit,
     Mutant::FrontierByItself,
     Mutant::WindowsThenFrontiers,
@@ -50,6 +52,8 @@ pub const MUTANTS: [Mutant; 10] = [
     Mutant::OffsetsBeforeOutputs,
     Mutant::RecordsBeforeSeekKept,
     Mutant::CacheKeptAfterAbort,
+    Mutant::CommitBelievedAtOnce,
+    Mutant::NextKeptAfterAbort,
 ];
 
 /// An inbound record as its writer knows it.

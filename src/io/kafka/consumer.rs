@@ -65,6 +65,11 @@ impl Consumer {
         &self.handle
     }
 
+    /// What ends a wait.
+    pub(super) fn wake_up(&self) -> &Arc<WakeUp> {
+        &self.wake_up
+    }
+
     pub(super) fn client(&self) -> &BaseConsumer<ConsumerEvents> {
         &self.base
     }

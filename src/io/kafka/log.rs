@@ -11,7 +11,7 @@ use crate::core::frontier::Ends;
 use crate::core::ids::{Offset, Partition};
 use crate::core::record::StreamPartition;
 use crate::core::time::Timestamp;
-use crate::ports::{CommitOutcome, CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled};
+use crate::ports::{CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -38,12 +38,13 @@ struct AskedEnds {
 impl KafkaLog {
     /// Starts the clients. Nothing is waited for: brokers that are away show in the calls.
     pub fn start(settings: &KafkaSettings) -> Result<KafkaLog, SettingsError> {
+        let consumer = Consumer::start(settings)?;
         Ok(KafkaLog {
-            output: Output::start(settings)?,
+            output: Output::start(settings, consumer.wake_up())?,
             ends: None,
             topology: TopologyWatch::new(settings),
             lookup: Producer::for_lookup(settings)?,
-            consumer: Consumer::start(settings)?,
+            consumer,
             history: settings.history,
             call_timeout: settings.call_timeout,
         })
@@ -67,7 +68,7 @@ impl Log for KafkaLog {
         self.output.serve();
         self.lookup.serve();
         loop {
-            let mut polled = Polled::default();
+            let mut polled = Polled { settled: self.output.settled()?, ..Polled::default() };
             self.consumer.take(&request, &mut polled)?;
             // A topology that cannot be read must not take records along that were read.
             let tended = self.topology.tend(&self.lookup);
@@ -136,8 +137,8 @@ impl Log for KafkaLog {
         self.output.produce(&outputs)
     }
 
-    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<CommitOutcome, LogError> {
-        self.output.commit(offsets, &self.consumer)
+    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError> {
+        self.output.begin_commit(offsets, &self.consumer)
     }
 
     fn abort(&mut self) -> Result<(), LogError> {
@@ -146,8 +147,13 @@ impl Log for KafkaLog {
 }
 
 fn is_empty(polled: &Polled) -> bool {
-    let Polled { assignment, records, ends, out_of_range, topology } = polled;
-    assignment.is_none() && records.is_empty() && ends.is_empty() && out_of_range.is_empty() && topology.is_none()
+    let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
+    settled.is_none()
+        && assignment.is_none()
+        && records.is_empty()
+        && ends.is_empty()
+        && out_of_range.is_empty()
+        && topology.is_none()
 }
 
 #[cfg(test)]

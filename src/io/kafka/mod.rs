@@ -15,6 +15,7 @@ mod settings;
 mod sys;
 mod topology;
 mod transactions;
+mod turn;
 
 pub use follower::{SharedReader, WholeReader};
 pub use log::KafkaLog;

@@ -3,15 +3,16 @@
 use super::consumer::Consumer;
 use super::producer::Producer;
 use super::settings::{Guarantee, KafkaSettings, SettingsError};
-use super::sys::GroupMetadata;
+use super::sys::{GroupMetadata, WakeUp};
 use super::transactions::Transactions;
 use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
-use crate::ports::{CommitOutcome, LogError, OutputRecord};
+use crate::ports::{CommitOutcome, LogError, OutputRecord, Settled};
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The producing side, by its guarantee.
@@ -23,9 +24,10 @@ pub(super) enum Output {
 }
 
 impl Output {
-    pub(super) fn start(settings: &KafkaSettings) -> Result<Output, SettingsError> {
+    /// The wake-up is raised when a commit has ended.
+    pub(super) fn start(settings: &KafkaSettings, wake_up: &Arc<WakeUp>) -> Result<Output, SettingsError> {
         match settings.guarantee {
-            Guarantee::ExactlyOnce => Transactions::start(settings).map(Output::ExactlyOnce),
+            Guarantee::ExactlyOnce => Transactions::start(settings, wake_up.clone()).map(Output::ExactlyOnce),
             Guarantee::AtLeastOnce => Plain::start(settings).map(Output::AtLeastOnce),
         }
     }
@@ -52,14 +54,25 @@ impl Output {
         }
     }
 
-    pub(super) fn commit(
+    pub(super) fn begin_commit(
         &mut self,
         offsets: &BTreeMap<StreamPartition, Offset>,
         consumer: &Consumer,
-    ) -> Result<CommitOutcome, LogError> {
+    ) -> Result<(), LogError> {
         match self {
-            Output::ExactlyOnce(transactions) => transactions.commit(offsets, consumer),
-            Output::AtLeastOnce(plain) => plain.commit(offsets, consumer),
+            Output::ExactlyOnce(transactions) => transactions.begin_commit(offsets, consumer),
+            Output::AtLeastOnce(plain) => {
+                plain.settled = Some(plain.commit(offsets, consumer)?.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// How a commit ended, once.
+    pub(super) fn settled(&mut self) -> Result<Option<Settled>, LogError> {
+        match self {
+            Output::ExactlyOnce(transactions) => transactions.settled(),
+            Output::AtLeastOnce(plain) => Ok(plain.settled.take()),
         }
     }
 
@@ -71,6 +84,7 @@ impl Output {
                 plain.producer.purge();
                 plain.producer.flush(plain.call_timeout)?;
                 plain.producer.take_failure();
+                plain.settled = None;
                 Ok(())
             }
         }
@@ -80,12 +94,14 @@ impl Output {
 /// An idempotent producer without transactions.
 pub(super) struct Plain {
     producer: Producer,
+    /// How the last commit ended, until somebody asks.
+    settled: Option<Settled>,
     call_timeout: Duration,
 }
 
 impl Plain {
     fn start(settings: &KafkaSettings) -> Result<Plain, SettingsError> {
-        Ok(Plain { producer: Producer::start(settings, None)?, call_timeout: settings.call_timeout })
+        Ok(Plain { producer: Producer::start(settings, None)?, settled: None, call_timeout: settings.call_timeout })
     }
 
     fn commit(

@@ -1,266 +1,244 @@
-//! Outputs and offsets in one transaction, by two producers that take turns.
+//! Outputs and offsets in one transaction, by producers that take turns: one is filled while the one before it is
+//! committed on a thread of its own.
 //!
 //! A producer that begins again right after its commit is told CONCURRENT_TRANSACTIONS while the markers are written,
-//! and librdkafka then waits a fixed 20 ms. The other one is not: its own markers were written long ago. Turns never
-//! overlap: one ends with everything committed before the next begins.
+//! and librdkafka then waits a fixed 20 ms. With three of them, each rests for a turn. At most one commit is under way,
+//! and the next is begun only when that one is known to be through.
 
 use super::consumer::Consumer;
-use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
-use super::sys::{self, GroupMetadata, NativeError};
+use super::sys::WakeUp;
+use super::turn::{Offering, Turn};
 use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
-use crate::ports::{CommitOutcome, LogError, OutputRecord};
-use rdkafka::topic_partition_list::TopicPartitionList;
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use crate::ports::{CommitOutcome, LogError, OutputRecord, Settled};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-/// How far the producer whose turn it is has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Stage {
-    /// No transaction.
-    Closed,
-    /// One that takes records.
-    Open,
-    /// One whose commit was asked for and not confirmed.
-    Committing,
-    /// One whose abort was asked for and not confirmed.
-    Aborting,
+const TURNS: usize = 3;
+
+/// A filled transaction on its way to the committing thread, and back.
+struct Job {
+    turn: Turn,
+    offering: Offering,
 }
 
-struct Turn {
-    producer: Producer,
-    /// The transactional id is ours.
-    initialized: bool,
+/// What the committing thread tells.
+enum Told {
+    /// Every output is in its topic: those of the next transaction come behind them.
+    Flushed,
+    /// It is over, for now.
+    Ended(Box<Job>, Result<CommitOutcome, LogError>),
 }
 
-/// Both producers.
+/// All producers.
 pub(super) struct Transactions {
-    turns: [Turn; 2],
-    current: usize,
-    stage: Stage,
+    /// Those that are here; the first has its turn.
+    turns: VecDeque<Turn>,
+    /// One whose commit was not confirmed in time.
+    unconfirmed: Option<Box<Job>>,
+    /// One is with the committing thread.
+    is_committing: bool,
+    /// Outputs of the one before may still be on their way.
+    is_flushing: bool,
+    /// How a commit ended, until somebody asks.
+    news: Option<Settled>,
+    /// A commit ended with this: nothing goes on.
+    broken: Option<String>,
+    committer: Committer,
     call_timeout: Duration,
 }
 
-/// An abort that has to wait is called again after so long.
-const ABORT_STEP: Duration = Duration::from_millis(200);
+/// The committing thread. It ends when nobody can send it anything any more.
+struct Committer {
+    jobs: Option<Sender<Box<Job>>>,
+    told: Receiver<Told>,
+    thread: Option<JoinHandle<()>>,
+}
 
-/// What a transactional call's error asks for.
-enum Remedy {
-    Again,
-    Abort(String),
-    Fatal(LogError),
+impl Committer {
+    fn start(wake_up: Arc<WakeUp>) -> std::io::Result<Committer> {
+        let (jobs, filled) = channel::<Box<Job>>();
+        let (tell, told) = channel();
+        let thread = thread::Builder::new().name("commits".into()).spawn(move || {
+            for mut job in filled {
+                let Job { turn, offering } = &mut *job;
+                // Nobody listens any more only when the log is being dropped.
+                let outcome = turn.commit(offering, || drop(tell.send(Told::Flushed)));
+                let _ = tell.send(Told::Ended(job, outcome));
+                wake_up.raise();
+            }
+        })?;
+        Ok(Committer { jobs: Some(jobs), told, thread: Some(thread) })
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was told when it happened.
+            let _ = thread.join();
+        }
+    }
 }
 
 impl Transactions {
-    pub(super) fn start(settings: &KafkaSettings) -> Result<Transactions, SettingsError> {
-        let turn = |number: usize| {
-            let id = format!("{}-{number}", settings.transactional_id);
-            Producer::start(settings, Some(&id)).map(|producer| Turn { producer, initialized: false })
-        };
-        let turns = [turn(0)?, turn(1)?];
-        Ok(Transactions { turns, current: 0, stage: Stage::Closed, call_timeout: settings.call_timeout })
-    }
-
-    fn producer(&self) -> &Producer {
-        &self.turns[self.current].producer
+    pub(super) fn start(settings: &KafkaSettings, wake_up: Arc<WakeUp>) -> Result<Transactions, SettingsError> {
+        let turns = (0..TURNS).map(|number| Turn::new(settings, number)).collect::<Result<_, _>>()?;
+        let committer = Committer::start(wake_up).map_err(|error| SettingsError::Refused(error.to_string()))?;
+        Ok(Transactions {
+            turns,
+            unconfirmed: None,
+            is_committing: false,
+            is_flushing: false,
+            news: None,
+            broken: None,
+            committer,
+            call_timeout: settings.call_timeout,
+        })
     }
 
     /// Takes errors and logs that wait.
     pub(super) fn serve(&self) {
-        for turn in &self.turns {
-            turn.producer.serve();
-        }
+        self.turns.iter().for_each(Turn::serve);
     }
 
+    /// Takes all ids over, once: a predecessor's transaction that hangs under any of them would hold readers back, and
+    /// us too when we ask for the offsets in it.
+    pub(super) fn initialize(&mut self) -> Result<(), LogError> {
+        self.turns.iter_mut().try_for_each(Turn::initialize)
+    }
+
+    /// Writes into the open transaction, behind everything that was written before.
     pub(super) fn produce(&mut self, outputs: &[OutputRecord]) -> Result<(), LogError> {
-        self.open()?;
-        let call_timeout = self.call_timeout;
-        self.turns[self.current].producer.produce(outputs, call_timeout)
+        self.hear_until(|transactions| !transactions.is_flushing, "the outputs before these are still on their way")?;
+        self.current()?.produce(outputs)
     }
 
-    pub(super) fn commit(
+    /// Begins to commit the open transaction with these offsets, or asks again how the last commit ended.
+    pub(super) fn begin_commit(
         &mut self,
         offsets: &BTreeMap<StreamPartition, Offset>,
         consumer: &Consumer,
-    ) -> Result<CommitOutcome, LogError> {
-        if self.stage != Stage::Committing {
-            self.open()?;
-            self.producer().flush(self.call_timeout)?;
-            if let Some(reason) = self.send_offsets(offsets, consumer)? {
-                return self.give_up(reason);
-            }
-            self.stage = Stage::Committing;
+    ) -> Result<(), LogError> {
+        self.hear();
+        if self.is_committing || self.news.is_some() {
+            return Ok(());
         }
-        match self.repeat("the commit", self.call_timeout, sys::commit)? {
+        let job = match self.unconfirmed.take() {
+            // What was not accepted yet is offered with the membership of this moment.
+            Some(mut job) if !job.turn.is_unconfirmed() => match Offering::new(offsets, consumer) {
+                Ok(offering) => {
+                    job.offering = offering;
+                    job
+                }
+                Err(error) => {
+                    self.unconfirmed = Some(job);
+                    return Err(error);
+                }
+            },
+            Some(job) => job,
             None => {
-                self.end_turn();
-                Ok(CommitOutcome::Committed)
+                let offering = Offering::new(offsets, consumer)?;
+                self.current()?.open()?;
+                let turn = self.turns.pop_front().ok_or_else(no_turn)?;
+                Box::new(Job { turn, offering })
             }
-            Some(reason) => self.give_up(reason),
+        };
+        let jobs = self.committer.jobs.as_ref().ok_or_else(thread_is_gone)?;
+        jobs.send(job).map_err(|_| thread_is_gone())?;
+        (self.is_committing, self.is_flushing) = (true, true);
+        Ok(())
+    }
+
+    /// How a commit ended, once.
+    pub(super) fn settled(&mut self) -> Result<Option<Settled>, LogError> {
+        self.hear();
+        match &self.broken {
+            Some(text) => Err(LogError::Fatal(text.clone())),
+            None => Ok(self.news.take()),
         }
     }
 
+    /// Gives everything up that is not committed; what is being committed ends in one way or the other.
     pub(super) fn abort(&mut self) -> Result<(), LogError> {
-        match self.stage {
-            Stage::Closed => Ok(()),
-            Stage::Open | Stage::Aborting => self.finish_abort(),
-            // It may be committed by now. Only a new start reads from the offsets that then hold.
-            Stage::Committing => {
-                Err(LogError::Fatal("the transaction's commit was not confirmed, so it cannot be given up".to_owned()))
+        self.hear_until(|transactions| !transactions.is_committing, "a commit is still under way")?;
+        if let Some(mut job) = self.unconfirmed.take() {
+            if let Err(error) = job.turn.abort() {
+                self.unconfirmed = Some(job);
+                return Err(error);
             }
+            self.turns.push_back(job.turn);
         }
-    }
-
-    /// Opens a transaction where there is none.
-    fn open(&mut self) -> Result<(), LogError> {
-        match self.stage {
-            Stage::Open => return Ok(()),
-            Stage::Closed => {}
-            Stage::Aborting => self.finish_abort()?,
-            Stage::Committing => {
-                let text = self.producer().explain("the last commit is not confirmed yet");
-                return Err(LogError::Unavailable(text));
-            }
+        for turn in self.turns.iter_mut().filter(|turn| !turn.is_closed()) {
+            turn.abort()?;
         }
-        self.initialize()?;
-        if let Err(error) = sys::begin(self.producer().handle()) {
-            return Err(match self.judge("beginning a transaction", &error) {
-                Remedy::Again => LogError::Unavailable(error.text),
-                Remedy::Abort(reason) => LogError::MustAbort(reason),
-                Remedy::Fatal(fatal) => fatal,
-            });
-        }
-        self.stage = Stage::Open;
+        (self.news, self.is_flushing) = (None, false);
         Ok(())
     }
 
-    /// Takes both ids over, once: a predecessor's transaction that hangs under either of them would hold readers back,
-    /// and us too when we ask for the offsets in it.
-    pub(super) fn initialize(&mut self) -> Result<(), LogError> {
-        if self.stage == Stage::Aborting {
-            // Offsets that hang in it would not be told.
-            self.finish_abort()?;
-        }
-        for turn in &mut self.turns {
-            if !turn.initialized {
-                if let Err(error) = sys::init(turn.producer.handle(), self.call_timeout) {
-                    turn.producer.serve();
-                    let text = turn.producer.explain(&format!("taking over the transactional id: {}", error.text));
-                    let fatal = turn.producer.fatal().filter(|_| !error.retriable);
-                    return Err(fatal.unwrap_or(LogError::Unavailable(text)));
-                }
-                turn.initialized = true;
-            }
-        }
-        Ok(())
+    fn current(&mut self) -> Result<&mut Turn, LogError> {
+        self.turns.front_mut().ok_or_else(no_turn)
     }
 
-    /// Adds the offsets; the reason when the transaction must be aborted.
-    fn send_offsets(
-        &self,
-        offsets: &BTreeMap<StreamPartition, Offset>,
-        consumer: &Consumer,
-    ) -> Result<Option<String>, LogError> {
-        if offsets.is_empty() {
-            return Ok(None);
+    /// Takes what the committing thread has told.
+    fn hear(&mut self) {
+        while let Ok(told) = self.committer.told.try_recv() {
+            self.learn(told);
         }
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            consumer.add(&mut list, *partition, *offset);
+    }
+
+    fn hear_until(&mut self, done: impl Fn(&Transactions) -> bool, otherwise: &str) -> Result<(), LogError> {
+        self.hear();
+        while !done(self) {
+            match self.committer.told.recv_timeout(self.call_timeout) {
+                Ok(told) => self.learn(told),
+                Err(RecvTimeoutError::Timeout) => return Err(LogError::Unavailable(otherwise.to_owned())),
+                Err(RecvTimeoutError::Disconnected) => return Err(thread_is_gone()),
+            }
         }
-        // Fresh for every commit: the generation in it is what fences a member that lost its partitions. Below zero
-        // the broker would take the offsets unchecked.
-        let group = GroupMetadata::of(consumer.handle()).filter(|group| group.generation() >= 0);
-        let Some(group) = group else {
-            return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
+        match &self.broken {
+            Some(text) => Err(LogError::Fatal(text.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn learn(&mut self, told: Told) {
+        let (job, outcome) = match told {
+            Told::Flushed => {
+                self.is_flushing = false;
+                return;
+            }
+            Told::Ended(job, outcome) => (job, outcome),
         };
-        let send = |producer: &sys::Handle, wait| sys::send_offsets(producer, &list, &group, wait);
-        self.repeat("sending offsets", self.call_timeout, send)
-    }
-
-    /// Makes a call until it is through or the call time-out has passed; the reason when it asks for an abort.
-    ///
-    /// Every call gets the whole of its time: one that gives up after a moment may leave librdkafka (2.12) without the
-    /// name of what is under way, and the broker's answer to a commit then counts as an abort's, which ends the process.
-    fn repeat(
-        &self,
-        what: &str,
-        step: Duration,
-        call: impl Fn(&sys::Handle, Duration) -> Result<(), NativeError>,
-    ) -> Result<Option<String>, LogError> {
-        let deadline = Instant::now() + self.call_timeout;
-        loop {
-            let Err(error) = call(self.producer().handle(), step) else {
-                return Ok(None);
-            };
-            self.producer().serve();
-            match self.judge(what, &error) {
-                Remedy::Abort(reason) => return Ok(Some(reason)),
-                Remedy::Fatal(fatal) => return Err(fatal),
-                Remedy::Again if Instant::now() >= deadline => {
-                    return Err(LogError::Unavailable(self.producer().explain(&format!("{what}: {}", error.text))));
-                }
-                Remedy::Again => {}
+        self.is_committing = false;
+        match outcome {
+            Ok(outcome) => {
+                self.is_flushing = false;
+                self.turns.push_back(job.turn);
+                self.news = Some(outcome.into());
             }
-        }
-    }
-
-    fn judge(&self, what: &str, error: &NativeError) -> Remedy {
-        let text = format!("{what}: {}", error.text);
-        if let Some(fatal) = self.producer().fatal() {
-            return Remedy::Fatal(fatal);
-        }
-        if error.requires_abort {
-            return Remedy::Abort(text);
-        }
-        if error.retriable {
-            return Remedy::Again;
-        }
-        Remedy::Fatal(LogError::Fatal(text))
-    }
-
-    /// Nothing of the transaction will ever be visible, whether or not the brokers answer the abort in time: it is
-    /// finished before the next one begins.
-    fn give_up(&mut self, reason: String) -> Result<CommitOutcome, LogError> {
-        self.stage = Stage::Aborting;
-        let reason = match self.producer().take_failure() {
-            Some(failure) => format!("{reason} ({failure})"),
-            None => reason,
-        };
-        match self.finish_abort() {
-            Ok(()) | Err(LogError::Unavailable(_)) => Ok(CommitOutcome::Aborted(reason)),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn finish_abort(&mut self) -> Result<(), LogError> {
-        self.stage = Stage::Aborting;
-        // In small steps: outputs that are given up wait as delivery reports, which are taken between two calls.
-        match self.repeat("aborting", ABORT_STEP, sys::abort)? {
-            None => {
-                self.producer().take_failure();
-                self.end_turn();
-                Ok(())
+            Err(LogError::MustAbort(reason)) => {
+                self.turns.push_back(job.turn);
+                self.news = Some(Settled::Aborted(reason));
             }
-            Some(reason) => Err(LogError::Fatal(reason)),
+            Err(LogError::Unavailable(reason)) => {
+                self.unconfirmed = Some(job);
+                self.news = Some(Settled::Unconfirmed(reason));
+            }
+            Err(LogError::Fatal(reason)) => self.broken = Some(reason),
         }
-    }
-
-    fn end_turn(&mut self) {
-        self.stage = Stage::Closed;
-        self.current = (self.current + 1) % self.turns.len();
     }
 }
 
-impl Drop for Transactions {
-    fn drop(&mut self) {
-        if matches!(self.stage, Stage::Open | Stage::Aborting) {
-            // Readers downstream wait for an open transaction until its time-out.
-            self.call_timeout = self.call_timeout.min(Duration::from_secs(1));
-            if let Err(error) = self.finish_abort() {
-                tracing::debug!("the open transaction could not be aborted while closing: {error}");
-            }
-        }
-    }
+fn no_turn() -> LogError {
+    LogError::Fatal("no producer is left".to_owned())
+}
+
+fn thread_is_gone() -> LogError {
+    LogError::Fatal("the committing thread has ended".to_owned())
 }

@@ -5,6 +5,7 @@ use super::judge::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::InboundItem;
+use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{CustomerId, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
@@ -113,7 +114,8 @@ impl Engine {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
         for (key, customer) in act.event.window_keys() {
-            let before = match (self.transaction.held(&key), known.window(&key)) {
+            let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
+            let before = match (holding.window(&key, length), known.window(&key)) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
             };

@@ -5,7 +5,7 @@ use super::cursor::{FrontierLook, InboundCursor};
 use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
 use super::step::{Plan, Reading};
-use super::transaction::Transaction;
+use super::transaction::Holding;
 use crate::core::advice::Advice;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
@@ -63,7 +63,7 @@ struct Evidence<'a> {
     rules: &'a Rules,
     topology: &'a Topology,
     cursors: &'a BTreeMap<Partition, InboundCursor>,
-    transaction: &'a Transaction,
+    holding: Holding<'a>,
     known: &'a Known<'a>,
     frontiers: BTreeMap<Partition, &'a Stored<Frontier>>,
     clock: Timestamp,
@@ -78,7 +78,7 @@ struct Evidence<'a> {
 impl Evidence<'_> {
     /// The window as the store and this shard together know it.
     fn window(&self, key: &WindowKey, length: Span) -> Option<Window> {
-        match (self.transaction.held(key), self.known.window(key)) {
+        match (self.holding.window(key, length), self.known.window(key)) {
             (Some(held), Some(stored)) => Some(held.merge(stored, length)),
             (held, stored) => held.or(stored),
         }
@@ -230,7 +230,7 @@ impl Engine {
             rules: &self.rules,
             topology: &topology,
             cursors: &self.inbound,
-            transaction: &self.transaction,
+            holding: Holding { open: &self.transaction, sealed: self.sealed.as_ref() },
             known: &known,
             frontiers,
             clock: snapshot.clock,

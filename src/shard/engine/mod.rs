@@ -12,6 +12,7 @@ mod pace;
 mod place;
 mod report;
 pub mod rules;
+mod settle;
 pub mod status;
 pub mod step;
 mod take;
@@ -22,9 +23,9 @@ mod transaction;
 use crate::core::frontier::Topology;
 use crate::core::ids::{Offset, Partition};
 use crate::core::lane::Lane;
-use crate::core::record::{Stream, StreamPartition};
+use crate::core::record::StreamPartition;
 use crate::core::time::Now;
-use crate::ports::{Assignment, MergeCall, MergeOutcome, ReachedEnd};
+use crate::ports::{Assignment, MergeCall, ReachedEnd};
 use cursor::InboundCursor;
 use notice::Notice;
 use pace::{Excused, Pace};
@@ -33,7 +34,7 @@ use rules::Rules;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use step::{InboundItem, Input, Step, Take};
-use transaction::{Closed, Transaction};
+use transaction::{Sealed, Transaction};
 
 /// Why the shard lets its partitions go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -55,7 +56,10 @@ pub struct Engine {
     /// Taken and not yet applied.
     incoming: Vec<InboundItem>,
     reached: Vec<ReachedEnd>,
+    /// What is gathered.
     transaction: Transaction,
+    /// What was gathered before, and is being committed or merged.
+    sealed: Option<Sealed>,
     /// Committed, and not acknowledged by the store.
     unmerged: Vec<MergeCall>,
     merging: Vec<(Partition, Offset)>,
@@ -68,6 +72,10 @@ pub struct Engine {
     stopped: bool,
     halted: Option<step::Halt>,
     epoch: u32,
+    /// The last poll left nothing behind.
+    took_all: bool,
+    /// The next poll's answer says nothing of what there is to take.
+    is_resting: bool,
     /// What rests; none when nobody knows.
     paused: Option<BTreeSet<StreamPartition>>,
     pace: Pace,
@@ -86,6 +94,7 @@ impl Engine {
             incoming: Vec::new(),
             reached: Vec::new(),
             transaction: Transaction::default(),
+            sealed: None,
             unmerged: Vec::new(),
             merging: Vec::new(),
             to_locate: BTreeSet::new(),
@@ -96,6 +105,8 @@ impl Engine {
             stopped: false,
             halted: None,
             epoch: 0,
+            took_all: true,
+            is_resting: false,
             paused: None,
             pace: Pace::default(),
             excused: Excused::default(),
@@ -125,7 +136,7 @@ impl Engine {
             return Step::Stopped;
         }
         if let Some(wait_ms) = self.pace.hold_off_ms(now.mono_ms) {
-            return Step::Poll(Take { wait_ms, max_inbound: 0, max_intents: 0 });
+            return self.step_rest(wait_ms);
         }
         if self.must_abort {
             return Step::Abort;
@@ -140,18 +151,20 @@ impl Engine {
         if let Some(step) = self.step_settling(now) {
             return step;
         }
+        let moves = self.placing.is_some() || !self.to_locate.is_empty() || self.assigning;
+        if moves && self.has_unsettled() {
+            // What is in flight belongs to the log as it was before cursors move.
+            self.transaction.force();
+            return self.step_settling(now).unwrap_or_else(|| self.step_await());
+        }
         if let Some(placing) = &self.placing {
             return placing.step();
         }
-        if !self.to_locate.is_empty() && !self.transaction.is_empty() {
-            // What is in flight belongs to the log as it was before cursors move.
-            self.transaction.force();
-            if let Some(step) = self.step_settling(now) {
-                return step;
-            }
-        }
-        if !self.to_locate.is_empty() || self.assigning {
+        if moves {
             return self.step_locate(now);
+        }
+        if self.must_wait(now) {
+            return self.step_await();
         }
         if self.wants_read(now) {
             return Step::Read(self.plan());
@@ -173,54 +186,31 @@ impl Engine {
         !self.inbound.is_empty() || !self.lanes.is_empty()
     }
 
-    /// What brings finished work out, in the order that the promise rests on.
-    fn step_settling(&mut self, now: Now) -> Option<Step> {
-        if !self.unmerged.is_empty() {
-            return Some(self.step_merge());
-        }
-        if let Some(emissions) = self.transaction.take_emissions() {
-            return Some(Step::Produce(emissions));
-        }
-        let due = self
-            .transaction
-            .due_at_ms(self.rules.commit_interval.as_millis(), self.rules.max_transaction_records)
-            .is_some_and(|due| due <= now.mono_ms);
-        if !due {
-            return None;
-        }
-        if self.transaction.needs_commit() {
-            return Some(Step::Commit(self.transaction.offsets().clone()));
-        }
-        self.close_transaction(now);
-        (!self.unmerged.is_empty()).then(|| self.step_merge())
-    }
-
     fn step_leaving(&mut self, leaving: Leaving, now: Now) -> Step {
         self.incoming.clear();
         self.reached.clear();
         self.placing = None;
         if leaving == Leaving::Lost {
-            if !self.transaction.is_empty() {
-                return Step::Abort;
-            }
-            return Step::Release;
+            return if self.has_uncommitted() { Step::Abort } else { Step::Release };
         }
-        if self.pace.is_failing() {
+        if self.pace.is_failing() && !self.unmerged.is_empty() {
             // Whoever comes next applies the log from the frontier that is there.
             self.unmerged.clear();
+            self.sealed = None;
         }
-        if self.pace.failures() > 5 && !self.transaction.is_empty() {
+        if self.pace.failures() > 5 && self.has_unsettled() {
             return Step::Abort;
         }
-        if !self.transaction.is_empty() {
-            self.transaction.force();
+        self.transaction.force();
+        if let Some(step) = self.step_settling(now) {
+            return step;
         }
-        self.step_settling(now).unwrap_or(Step::Release)
+        if self.has_unsettled() { self.step_await() } else { Step::Release }
     }
 
     /// Takes the answer to the last step.
     pub fn feed(&mut self, input: Input, now: Now) {
-        if !matches!(input, Input::Failed(_) | Input::Polled(_)) {
+        if !matches!(input, Input::Failed(_) | Input::Polled(_) | Input::CommitBegun) {
             self.pace.succeeded();
         }
         match input {
@@ -228,8 +218,7 @@ impl Engine {
             Input::Located(found) => self.located(*found, now),
             Input::FrontiersStarted(started) => self.frontiers_started(&started),
             Input::Read(reading) => self.decide(*reading, now),
-            Input::Produced | Input::PausesSet => {}
-            Input::Committed => self.close_transaction(now),
+            Input::Produced | Input::PausesSet | Input::CommitBegun => {}
             Input::Merged(outcomes) => self.merged(&outcomes),
             Input::CursorsMoved => self.placed(),
             Input::MustAbort => self.must_abort = true,
@@ -249,50 +238,9 @@ impl Engine {
             Step::SetPaused(_) => self.paused = None,
             // Asked for again from the state as it is.
             Step::Assign(_) | Step::Seek(_) | Step::StartFrontiers(_) | Step::Locate(_) | Step::Read(_) => {}
-            Step::Commit(_) | Step::Abort | Step::Release => {}
+            Step::Commit(_) => self.ask_again(),
+            Step::Abort | Step::Release => {}
             Step::Poll(_) | Step::Halt(_) | Step::Stopped => {}
-        }
-    }
-
-    /// Outputs and offsets are visible (or there were none): windows and frontiers follow.
-    fn close_transaction(&mut self, now: Now) {
-        let Closed { offsets, calls } = self.transaction.close(&self.inbound);
-        for (StreamPartition { stream, partition }, offset) in offsets {
-            if stream == Stream::Inbound
-                && let Some(cursor) = self.inbound.get_mut(&partition)
-            {
-                cursor.emit_from = cursor.emit_from.max(offset);
-            }
-        }
-        self.unmerged = calls;
-        self.pace.evaluate_soon(now.mono_ms);
-        if self.unmerged.is_empty() {
-            self.transaction.merged();
-        }
-    }
-
-    fn step_merge(&mut self) -> Step {
-        let calls = std::mem::take(&mut self.unmerged);
-        self.merging = calls.iter().map(|call| (call.partition, call.to)).collect();
-        Step::Merge(calls)
-    }
-
-    fn merged(&mut self, outcomes: &[MergeOutcome]) {
-        for ((partition, to), outcome) in std::mem::take(&mut self.merging).into_iter().zip(outcomes) {
-            match outcome {
-                MergeOutcome::Merged => self.advance(partition, to),
-                MergeOutcome::Refused => self.lose(partition),
-            }
-        }
-        self.transaction.merged();
-    }
-
-    fn advance(&mut self, partition: Partition, to: Offset) {
-        let Some(cursor) = self.inbound.get_mut(&partition) else { return };
-        cursor.merged_to = cursor.merged_to.max(to);
-        if cursor.reapply_to.is_some_and(|goal| cursor.merged_to >= goal) {
-            cursor.reapply_to = None;
-            self.notices.push(Notice::Reapplied { partition });
         }
     }
 
@@ -312,8 +260,7 @@ impl Engine {
         self.pace.failed(now.mono_ms);
         self.must_abort = false;
         self.notices.push(Notice::Aborted);
-        self.transaction = Transaction::default();
-        self.unmerged.clear();
+        self.forget_unsettled();
         self.incoming.clear();
         self.reached.clear();
         // Whoever was on the way to its first place still is.
@@ -332,8 +279,7 @@ impl Engine {
         self.lanes.clear();
         self.paused = None;
         self.to_locate.clear();
-        self.unmerged.clear();
-        self.transaction = Transaction::default();
+        self.forget_unsettled();
         self.assigning = false;
         self.stopped = self.leaving == Some(Leaving::Stopping);
         self.leaving = None;
@@ -349,7 +295,7 @@ impl Engine {
                 self.leaving.get_or_insert(Leaving::Revoked);
             }
             Assignment::Lost => {
-                if self.leaving != Some(Leaving::Stopping) || !self.transaction.is_empty() {
+                if self.leaving != Some(Leaving::Stopping) || self.has_unsettled() {
                     self.leaving = Some(Leaving::Lost);
                 }
             }

@@ -21,9 +21,11 @@ pub struct Rules {
     pub partitioning: Partitioning,
     /// How long an intent waits for the proof of its negative, from its reading.
     pub max_wait: Span,
-    /// How long a transaction grows.
+    /// How long a transaction grows at least.
     pub commit_interval: Span,
-    /// A transaction with so many records is committed at once.
+    /// How long it goes on growing while there is more to take.
+    pub longest_transaction: Span,
+    /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
     /// Ids are remembered for so many offsets of a partition; 0: no duplicate is found.
     pub dedup_records: u32,

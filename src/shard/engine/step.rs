@@ -8,7 +8,7 @@ use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
 use crate::ports::{
     Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, ReachedEnd, ReadRequest,
-    Snapshot,
+    Settled, Snapshot,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ pub enum Step {
     Read(Plan),
     /// Write into the transaction. Answer: `Input::Produced`, or `Input::MustAbort`.
     Produce(Vec<Emission>),
-    /// Commit outputs and offsets. Answer: `Input::Committed`, `Input::Aborted` or `Input::MustAbort`.
+    /// Begin to commit outputs and offsets. Answer: `Input::CommitBegun`, or `Input::MustAbort`; a later poll tells how
+    /// it ended. What is produced meanwhile belongs to the next transaction.
     Commit(BTreeMap<StreamPartition, Offset>),
     /// Write windows and frontiers. Answer: `Input::Merged`.
     Merge(Vec<MergeCall>),
@@ -108,6 +109,8 @@ pub struct IntentItem {
 /// What a poll brought, decoded.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
+    /// How a commit that was begun has ended.
+    pub settled: Option<Settled>,
     /// A change of the assignment.
     pub assignment: Option<Assignment>,
     /// Inbound records, in order per partition.
@@ -158,7 +161,7 @@ pub enum Input {
     /// To `Read`.
     Read(Box<Reading>),
     /// To `Commit`.
-    Committed,
+    CommitBegun,
     /// To `Merge`.
     Merged(Vec<MergeOutcome>),
     /// To `Assign` and `Seek`.
@@ -169,7 +172,7 @@ pub enum Input {
     Produced,
     /// To `Produce` and `Commit`: the open transaction cannot be committed.
     MustAbort,
-    /// To `Abort`, or to `Commit`: nothing of the transaction will ever be visible.
+    /// To `Abort`: nothing that was not committed will ever be visible.
     Aborted,
     /// To `Release`.
     Released,

@@ -11,6 +11,13 @@ use std::sync::Arc;
 
 impl Engine {
     pub(super) fn take(&mut self, batch: Batch, now: Now) {
+        if let Some(settled) = &batch.settled {
+            self.settled(settled, now);
+        }
+        if !std::mem::take(&mut self.is_resting) {
+            let most = batch.inbound.len().max(batch.intents.len());
+            self.took_all = most < self.rules.batch_records;
+        }
         if let Some(topology) = batch.topology {
             self.new_topology(topology);
         }

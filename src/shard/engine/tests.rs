@@ -13,12 +13,12 @@ use crate::core::ids::*;
 use crate::core::inbound::InboundEvent;
 use crate::core::intent::{Intent, IntentHash};
 use crate::core::policy::{ChannelPolicy, Policy};
-use crate::core::record::Record;
+use crate::core::record::{Record, Stream};
 use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use crate::core::time::{Span, Timestamp};
 use crate::core::verdict::{Basis, TemplateReason, Verdict};
 use crate::core::window::{Window, WindowRules};
-use crate::ports::{Located, Location, Snapshot};
+use crate::ports::{Located, Location, MergeOutcome, Settled, Snapshot};
 
 const HOUR: i64 = 3_600_000;
 const NOW: i64 = 1_000 * HOUR;
@@ -34,6 +34,7 @@ fn rules() -> Rules {
         partitioning: Partitioning::Any,
         max_wait: Span::from_secs(10),
         commit_interval: Span::from_millis(10),
+        longest_transaction: Span::from_millis(300),
         max_transaction_records: 100,
         dedup_records: 100,
         reapply_margin: Span::from_hours(1),
@@ -90,13 +91,18 @@ fn settle(engine: &mut Engine, now: Now) -> Vec<Step> {
             Step::StartFrontiers(starts) => Input::FrontiersStarted(vec![true; starts.len()]),
             Step::Assign(_) | Step::Seek(_) => Input::CursorsMoved,
             Step::SetPaused(_) => Input::PausesSet,
-            Step::Commit(_) => Input::Committed,
+            Step::Commit(_) => Input::CommitBegun,
             Step::Produce(_) => Input::Produced,
             Step::Merge(calls) => Input::Merged(vec![MergeOutcome::Merged; calls.len()]),
             _ => return asked,
         };
+        let commits = matches!(step, Step::Commit(_));
         asked.push(step);
         engine.feed(input, now);
+        if commits {
+            let settled = Some(Settled::Committed);
+            engine.feed(Input::Polled(Box::new(Batch { settled, ..Batch::default() })), now);
+        }
     }
 }
 

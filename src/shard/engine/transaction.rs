@@ -1,6 +1,7 @@
 //! What the open transaction holds: outputs, offsets, and the windows to be merged once it is committed.
 
 use super::cursor::InboundCursor;
+use super::rules::Rules;
 use crate::core::emission::Emission;
 use crate::core::ids::{Offset, Partition, WindowKey};
 use crate::core::record::StreamPartition;
@@ -89,8 +90,8 @@ impl Transaction {
         }
     }
 
-    /// A window that the store may not have yet.
-    pub(super) fn held(&self, key: &WindowKey) -> Option<Window> {
+    /// What the records of this transaction made of a window.
+    fn held(&self, key: &WindowKey) -> Option<Window> {
         self.held.get(key).map(|held| held.window)
     }
 
@@ -111,7 +112,7 @@ impl Transaction {
 
     /// Commit at the next occasion.
     pub(super) fn force(&mut self) {
-        self.forced = true;
+        self.forced = !self.is_empty();
     }
 
     pub(super) fn take_emissions(&mut self) -> Option<Vec<Emission>> {
@@ -135,15 +136,18 @@ impl Transaction {
         &self.offsets
     }
 
-    /// When it should be committed, on the monotonic clock; `None` when there is nothing in it.
-    pub(super) fn due_at_ms(&self, interval_ms: i64, max_records: usize) -> Option<i64> {
-        let begun = self.begun_at_ms?;
-        let now = self.forced || self.records >= max_records;
-        Some(if now { i64::MIN } else { begun + interval_ms })
+    /// When it was begun, on the monotonic clock; `None` when there is nothing in it.
+    pub(super) fn begun_at_ms(&self) -> Option<i64> {
+        self.begun_at_ms
+    }
+
+    /// Whether it is to be committed whatever may still come.
+    pub(super) fn is_full(&self, rules: &Rules) -> bool {
+        self.forced || self.records >= rules.max_transaction_records
     }
 
     /// Closes it after its commit (or when there was nothing to commit): the offsets that are committed now, and
-    /// the merges that follow. The windows stay held until `merged`.
+    /// the merges that follow. The windows stay held.
     pub(super) fn close(&mut self, cursors: &BTreeMap<Partition, InboundCursor>) -> Closed {
         let mut calls = Vec::new();
         for (partition, ranges) in std::mem::take(&mut self.ranges) {
@@ -157,16 +161,40 @@ impl Transaction {
                 calls.push(MergeCall { partition, from, to, topic_id: cursor.topic_id.clone(), windows });
             }
         }
-        self.begun_at_ms = None;
-        self.forced = false;
-        self.records = 0;
-        self.produced = false;
         Closed { offsets: std::mem::take(&mut self.offsets), calls }
     }
+}
 
-    /// The store has everything that was held.
-    pub(super) fn merged(&mut self) {
-        self.held.clear();
-        self.held.shrink_to(4 * WINDOWS_PER_CALL);
+/// Where a transaction that takes nothing more stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stage {
+    /// Its commit is to be asked for (again).
+    ToCommit,
+    /// Its commit is under way.
+    Committing,
+    /// It is committed, and the store is to follow.
+    Committed,
+}
+
+/// A transaction that takes nothing more.
+pub(super) struct Sealed {
+    pub transaction: Transaction,
+    pub stage: Stage,
+}
+
+/// The windows that the store may not have yet.
+#[derive(Clone, Copy)]
+pub(super) struct Holding<'a> {
+    pub open: &'a Transaction,
+    pub sealed: Option<&'a Sealed>,
+}
+
+impl Holding<'_> {
+    pub(super) fn window(&self, key: &WindowKey, length: Span) -> Option<Window> {
+        let sealed = self.sealed.and_then(|sealed| sealed.transaction.held(key));
+        match (self.open.held(key), sealed) {
+            (Some(open), Some(sealed)) => Some(sealed.merge(open, length)),
+            (open, sealed) => open.or(sealed),
+        }
     }
 }

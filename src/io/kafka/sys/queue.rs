@@ -143,6 +143,13 @@ impl WakeUp {
         unsafe { libc::read(self.fd.as_raw_fd(), (&raw mut count).cast::<c_void>(), size_of::<u64>()) };
     }
 
+    /// Raises it, as a queue does.
+    pub fn raise(&self) {
+        let one = 1_u64;
+        // SAFETY: eight readable bytes, as an eventfd asks for. A count that is full is a wake-up already.
+        unsafe { libc::write(self.fd.as_raw_fd(), (&raw const one).cast::<c_void>(), size_of::<u64>()) };
+    }
+
     /// Waits for a wake-up, at most so long.
     pub fn wait(&self, at_most: Duration) {
         let mut poll = libc::pollfd { fd: self.fd.as_raw_fd(), events: libc::POLLIN, revents: 0 };

@@ -7,6 +7,9 @@ use std::time::Duration;
 /// The consumer's membership of its group, as it is at this moment.
 pub(in super::super) struct GroupMetadata(*mut ffi::rd_kafka_consumer_group_metadata_t);
 
+// SAFETY: a copy of names and numbers that nothing else refers to.
+unsafe impl Send for GroupMetadata {}
+
 impl GroupMetadata {
     /// Asks the consumer; none without a group.
     pub fn of(consumer: &Handle) -> Option<GroupMetadata> {

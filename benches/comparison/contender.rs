@@ -1,0 +1,164 @@
+//! Who is measured: the floor and the worker, each as a process of its own.
+
+use crate::floor::{self, Cadence};
+use crate::site::{PARTITIONS, Services};
+use std::fmt;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// How the floor commits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Pace {
+    /// Every 50 ms or 10,000 records.
+    Fixed,
+    /// Each transaction grows while the one before it is committed.
+    Growing,
+    /// As the worker does in live traffic: its commit interval, and growing.
+    Live,
+}
+
+/// The worker's `worker.commit_interval` unless it is told otherwise.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
+/// The most records that the worker puts into one transaction.
+const MOST_RECORDS: usize = 100_000;
+
+impl Pace {
+    fn cadence(self) -> Cadence {
+        match self {
+            Pace::Fixed => Cadence::Fixed { interval: Duration::from_millis(50), records: 10_000 },
+            Pace::Growing => Cadence::Growing { interval: Duration::from_millis(2), records: MOST_RECORDS },
+            Pace::Live => Cadence::Growing { interval: COMMIT_INTERVAL, records: MOST_RECORDS },
+        }
+    }
+}
+
+/// Who is measured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Contender {
+    Floor(Pace),
+    /// The worker with that guarantee.
+    Worker(&'static str),
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Contender::Floor(Pace::Fixed) => "floor, every 50 ms or 10,000",
+            Contender::Floor(Pace::Growing) => "floor, growing transactions",
+            Contender::Floor(Pace::Live) => "floor, the same commit interval",
+            Contender::Worker("exactly-once") => "worker, exactly-once",
+            Contender::Worker(_) => "worker, at-least-once",
+        })
+    }
+}
+
+/// The names that a run uses.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// Of everything that belongs to this run alone.
+    pub prefix: String,
+    pub inbound: String,
+    pub intents: String,
+}
+
+impl Names {
+    pub fn group(&self) -> String {
+        format!("{}group", self.prefix)
+    }
+
+    pub fn session_send(&self) -> String {
+        format!("{}session-send", self.prefix)
+    }
+
+    pub fn template_required(&self) -> String {
+        format!("{}template-required", self.prefix)
+    }
+
+    fn window_event(&self) -> String {
+        format!("{}window-event", self.prefix)
+    }
+
+    pub fn dead_letter(&self) -> String {
+        format!("{}dead-letter", self.prefix)
+    }
+
+    pub fn inputs(&self) -> Vec<String> {
+        vec![self.inbound.clone(), self.intents.clone()]
+    }
+
+    pub fn outputs(&self) -> Vec<String> {
+        vec![self.session_send(), self.template_required(), self.window_event(), self.dead_letter()]
+    }
+}
+
+/// A running contender; it ends with this value.
+pub struct Process(Child);
+
+impl Process {
+    pub fn start(contender: Contender, names: &Names, services: &Services) -> Process {
+        let mut command = match contender {
+            Contender::Floor(pace) => floor_command(pace, names, services),
+            Contender::Worker(guarantee) => worker_command(guarantee, names, services),
+        };
+        Process(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    pub fn assert_running(&mut self) {
+        assert!(self.0.try_wait().unwrap().is_none(), "the contender ended by itself");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn worker_command(guarantee: &str, names: &Names, services: &Services) -> Command {
+    // Another build of the same worker may be measured with the same load.
+    let path = crate::text("BENCH_WORKER").unwrap_or_else(|| env!("CARGO_BIN_EXE_sessiongate").to_owned());
+    let mut command = Command::new(path);
+    command.arg("run").env("SESSIONGATE_LOG", "warn");
+    for (name, value) in [
+        ("KAFKA_BROKERS", &services.brokers),
+        ("KAFKA_GROUP_ID", &names.group()),
+        ("REDIS_URL", &services.redis_url),
+        ("REDIS_KEY_PREFIX", &names.prefix),
+        ("ADMIN_LISTEN", &"127.0.0.1:0".to_owned()),
+        ("TOPICS_INBOUND_MESSAGE", &names.inbound),
+        ("TOPICS_OUTBOUND_INTENT", &names.intents),
+        ("TOPICS_SESSION_SEND", &names.session_send()),
+        ("TOPICS_TEMPLATE_REQUIRED", &names.template_required()),
+        ("TOPICS_WINDOW_EVENT", &names.window_event()),
+        ("TOPICS_DEAD_LETTER", &names.dead_letter()),
+        ("WORKER_GUARANTEE", &guarantee.to_owned()),
+    ] {
+        command.env(format!("SESSIONGATE_{name}"), value);
+    }
+    command
+}
+
+fn floor_command(pace: Pace, names: &Names, services: &Services) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.arg("floor").arg(format!("{pace:?}"));
+    command.args([&services.brokers, &names.group(), &names.inbound, &names.intents, &names.session_send()]);
+    command
+}
+
+/// What a process started as the floor does.
+pub fn be_the_floor() -> ! {
+    let arguments: Vec<String> = std::env::args().skip(2).collect();
+    let [pace, brokers, group, inbound, intents, output] = arguments.try_into().unwrap();
+    let pace = match pace.as_str() {
+        "Fixed" => Pace::Fixed,
+        "Growing" => Pace::Growing,
+        _ => Pace::Live,
+    };
+    let cadence = pace.cadence();
+    floor::run(&floor::Settings { brokers, group, inbound, intents, output, partitions: PARTITIONS, cadence })
+}

@@ -1,0 +1,166 @@
+//! Bringing finished work out, in the order that the promise rests on: outputs, then their offsets and the commit, then
+//! windows and frontiers.
+//!
+//! A transaction grows while the one before it is committed. At most one commit is under way, and the next transaction
+//! is sealed only when that one is committed and merged: if it comes to nothing, so does everything behind it.
+
+use super::Engine;
+use super::notice::Notice;
+use super::step::{Step, Take};
+use super::transaction::{Closed, Sealed, Stage, Transaction};
+use crate::core::ids::{Offset, Partition};
+use crate::core::record::{Stream, StreamPartition};
+use crate::core::time::Now;
+use crate::ports::{MergeOutcome, Settled};
+
+/// Whoever waits for a commit is woken by its end.
+const REST_MS: i64 = 250;
+
+impl Engine {
+    /// What settles something, if there is anything to settle now.
+    pub(super) fn step_settling(&mut self, now: Now) -> Option<Step> {
+        if !self.unmerged.is_empty() {
+            return Some(self.step_merge());
+        }
+        if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.stage == Stage::ToCommit) {
+            // Before anything is written: until its commit has begun, outputs would still go into it.
+            sealed.stage = Stage::Committing;
+            return Some(Step::Commit(sealed.transaction.offsets().clone()));
+        }
+        if let Some(emissions) = self.transaction.take_emissions() {
+            return Some(Step::Produce(emissions));
+        }
+        if self.sealed.is_some() || !self.is_due(now) {
+            return None;
+        }
+        let transaction = std::mem::take(&mut self.transaction);
+        let needs_commit = transaction.needs_commit();
+        let sealed = self.sealed.insert(Sealed { transaction, stage: Stage::Committing });
+        if needs_commit {
+            return Some(Step::Commit(sealed.transaction.offsets().clone()));
+        }
+        self.close_sealed(now);
+        (!self.unmerged.is_empty()).then(|| self.step_merge())
+    }
+
+    /// Nothing is taken until something has ended.
+    pub(super) fn step_rest(&mut self, wait_ms: i64) -> Step {
+        self.is_resting = true;
+        Step::Poll(Take { wait_ms, max_inbound: 0, max_intents: 0 })
+    }
+
+    /// Waits for the end of what is under way.
+    pub(super) fn step_await(&mut self) -> Step {
+        self.step_rest(REST_MS)
+    }
+
+    /// Whether anything is not committed, or not in the store.
+    pub(super) fn has_unsettled(&self) -> bool {
+        self.sealed.is_some() || !self.transaction.is_empty()
+    }
+
+    /// Whether anything is not committed.
+    pub(super) fn has_uncommitted(&self) -> bool {
+        self.sealed.as_ref().is_some_and(|sealed| sealed.stage != Stage::Committed) || !self.transaction.is_empty()
+    }
+
+    /// While the one before it is under way, a transaction must not grow without end.
+    pub(super) fn must_wait(&self, now: Now) -> bool {
+        self.sealed.is_some() && (self.transaction.is_full(&self.rules) || self.is_old(now))
+    }
+
+    fn is_old(&self, now: Now) -> bool {
+        let begun = self.transaction.begun_at_ms();
+        begun.is_some_and(|begun| now.mono_ms - begun >= self.rules.longest_transaction.as_millis())
+    }
+
+    /// Whether the open transaction is to be committed, once none is under way.
+    fn is_due(&self, now: Now) -> bool {
+        let Some(due) = self.commit_at_ms() else { return false };
+        let ripe = due <= now.mono_ms && (self.took_all || self.is_old(now));
+        // Where only the store has to be told, there is nothing to gather.
+        ripe || self.transaction.is_full(&self.rules) || !self.transaction.needs_commit()
+    }
+
+    /// When the open transaction may be committed, on the monotonic clock; `None` when there is nothing in it.
+    pub(super) fn commit_at_ms(&self) -> Option<i64> {
+        let begun = self.transaction.begun_at_ms()?;
+        Some(begun + self.rules.commit_interval.as_millis())
+    }
+
+    /// A commit that was begun has ended, or nobody knows.
+    pub(super) fn settled(&mut self, settled: &Settled, now: Now) {
+        match settled {
+            Settled::Committed => {
+                self.pace.succeeded();
+                self.close_sealed(now);
+            }
+            // What was written since rests on it.
+            Settled::Aborted(_) => self.must_abort = true,
+            Settled::Unconfirmed(_) => {
+                self.pace.failed(now.mono_ms);
+                self.excused.begin(now.mono_ms);
+                self.ask_again();
+            }
+        }
+    }
+
+    /// The commit did not begin, or its outcome is not known: it is asked for again.
+    pub(super) fn ask_again(&mut self) {
+        if let Some(sealed) = &mut self.sealed {
+            sealed.stage = Stage::ToCommit;
+        }
+    }
+
+    /// Outputs and offsets are visible (or there were none): windows and frontiers follow.
+    fn close_sealed(&mut self, now: Now) {
+        let Some(sealed) = &mut self.sealed else { return };
+        sealed.stage = Stage::Committed;
+        let Closed { offsets, calls } = sealed.transaction.close(&self.inbound);
+        for (StreamPartition { stream, partition }, offset) in offsets {
+            if stream == Stream::Inbound
+                && let Some(cursor) = self.inbound.get_mut(&partition)
+            {
+                cursor.emit_from = cursor.emit_from.max(offset);
+            }
+        }
+        self.unmerged = calls;
+        self.pace.evaluate_soon(now.mono_ms);
+        if self.unmerged.is_empty() {
+            self.sealed = None;
+        }
+    }
+
+    fn step_merge(&mut self) -> Step {
+        let calls = std::mem::take(&mut self.unmerged);
+        self.merging = calls.iter().map(|call| (call.partition, call.to)).collect();
+        Step::Merge(calls)
+    }
+
+    /// The store has everything that was sealed.
+    pub(super) fn merged(&mut self, outcomes: &[MergeOutcome]) {
+        for ((partition, to), outcome) in std::mem::take(&mut self.merging).into_iter().zip(outcomes) {
+            match outcome {
+                MergeOutcome::Merged => self.advance(partition, to),
+                MergeOutcome::Refused => self.lose(partition),
+            }
+        }
+        self.sealed = None;
+    }
+
+    fn advance(&mut self, partition: Partition, to: Offset) {
+        let Some(cursor) = self.inbound.get_mut(&partition) else { return };
+        cursor.merged_to = cursor.merged_to.max(to);
+        if cursor.reapply_to.is_some_and(|goal| cursor.merged_to >= goal) {
+            cursor.reapply_to = None;
+            self.notices.push(Notice::Reapplied { partition });
+        }
+    }
+
+    /// Whatever was not settled is forgotten.
+    pub(super) fn forget_unsettled(&mut self) {
+        self.transaction = Transaction::default();
+        self.sealed = None;
+        self.unmerged.clear();
+    }
+}
