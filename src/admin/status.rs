@@ -144,6 +144,8 @@ counters! {
     late
     /// Events from the future.
     future
+    /// Events that changed nothing: they came twice, or after a later one.
+    unmoved
     /// Negative verdicts without proof.
     timed_out
     /// Inbound records that lie elsewhere than co-partitioning asserts.

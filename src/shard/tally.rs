@@ -123,6 +123,8 @@ pub struct Tally {
     pub late: Count,
     /// Events from the future.
     pub future: Count,
+    /// Events that changed nothing: they came twice, or after a later one.
+    pub unmoved: Count,
     /// Negative verdicts without proof.
     pub timed_out: Count,
     /// Inbound records that lie elsewhere than co-partitioning asserts.
@@ -279,6 +281,7 @@ impl Tally {
         match notice {
             Notice::LateInbound => self.late.add(1),
             Notice::FutureInbound => self.future.add(1),
+            Notice::UnmovedWindow => self.unmoved.add(1),
             Notice::FeedbackDropped => self.feedback_dropped.add(1),
             Notice::UnknownKind { times, .. } => self.unknown_kinds.add(*times as usize),
             Notice::TimedOut => self.timed_out.add(1),

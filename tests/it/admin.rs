@@ -154,6 +154,9 @@ fn the_metrics_say_what_came_out_and_prometheus_can_read_them() {
     }
     site.say("late", now_ms() - 48 * HOUR_MS);
     site.write(INTENTS, None, b"not JSON", &[]);
+    let twice = now_ms();
+    site.say("twice", twice);
+    site.say("twice", twice);
     site.flush();
     site.wait_for_worker(MINUTE);
     wait_until("the metrics to tell of all verdicts", || {
@@ -176,9 +179,10 @@ fn the_metrics_say_what_came_out_and_prometheus_can_read_them() {
         ("sessiongate_dead_letters_total", &[("reason", "not_json")], 1.0),
         ("sessiongate_dead_letters_total", &[], 1.0),
         ("sessiongate_inbound_oddities_total", &[("oddity", "late")], 1.0),
-        ("sessiongate_window_events_total", &[("event", "opened")], 30.0),
+        ("sessiongate_inbound_oddities_total", &[("oddity", "unmoved")], 1.0),
+        ("sessiongate_window_events_total", &[("event", "opened")], 31.0),
         ("sessiongate_records_total", &[("outcome", "rejected")], 1.0),
-        ("sessiongate_records_total", &[("outcome", "decoded")], 91.0),
+        ("sessiongate_records_total", &[("outcome", "decoded")], 93.0),
         ("sessiongate_assigned_partitions", &[], 4.0),
         ("sessiongate_waiting_intents", &[], 0.0),
         ("sessiongate_ready", &[("check", "all")], 1.0),

@@ -63,7 +63,7 @@ macro_rules! table {
 }
 
 table! {
-    BUILD_INFO = gauge("sessiongate_build_info", &["version", "instance", "group"],
+    BUILD_INFO = gauge("sessiongate_build_info", &["version", "worker", "group"],
         "Always 1. The version that runs, the process's name and its consumer group.");
     READY = gauge("sessiongate_ready", &["check"],
         "1 while a check of /readyz succeeds, else 0. `check=\"all\"` is all of them.");
@@ -87,7 +87,8 @@ table! {
         "Dead letters written, by their reason code.");
     INBOUND_ODDITIES = counter("sessiongate_inbound_oddities_total", &["oddity"],
         "Inbound events that a writer should know of: `late` (after their window had ended), `future` (ahead of the \
-         record's own timestamp), `unknown_kind` (not in the table of events).");
+         record's own timestamp), `unmoved` (sent twice, or after a later one of the same customer), `unknown_kind` (not \
+         in the table of events).");
     MISPLACED = counter("sessiongate_copartitioning_violations_total", &[],
         "Inbound records that lie elsewhere than their customer's key says, while worker.partitioning asserts that they \
          do not. Negative verdicts may be wrong.");

@@ -119,6 +119,7 @@ impl<'a> Shards<'a> {
         page.family(&family::INBOUND_ODDITIES)
             .sample(&["late"], self.sum(|tally| &tally.late))
             .sample(&["future"], self.sum(|tally| &tally.future))
+            .sample(&["unmoved"], self.sum(|tally| &tally.unmoved))
             .sample(&["unknown_kind"], self.sum(|tally| &tally.unknown_kinds));
         page.family(&family::MISPLACED).sample(&[], self.sum(|tally| &tally.misplaced));
     }
