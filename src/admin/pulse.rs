@@ -127,14 +127,14 @@ pub(super) async fn beat(site: Arc<Site>) {
     let mut before: Option<(Instant, Counted)> = None;
     loop {
         seconds.tick().await;
-        let Some(worker) = site.worker.get() else { continue };
-        let (looked, counted) = (Instant::now(), Counted::of(&worker.boards));
+        let boards = site.worker.get().map_or(&[][..], |worker| &worker.boards);
+        let (looked, counted) = (Instant::now(), Counted::of(boards));
         let (last, previous) = *before.get_or_insert((looked, counted));
         let took = looked.duration_since(last).as_secs_f64();
         let point = counted.since(previous, took, SystemClock::new().now().wall);
         before = Some((looked, counted));
         site.pulse.note_point(point);
-        site.pulse.note_misplaced(&worker.boards);
+        site.pulse.note_misplaced(boards);
         if site.pulse.followers() > 0 {
             site.pulse.moments.send_replace(Some(Arc::new(Moment::now(&site, point))));
         }
@@ -156,7 +156,8 @@ impl Counted {
     }
 
     fn since(self, before: Counted, seconds: f64, at: Timestamp) -> Point {
-        let rate = |now: u64, before: u64| if seconds > 0.0 { (now - before) as f64 / seconds } else { 0.0 };
+        let rate =
+            |now: u64, before: u64| if seconds > 0.0 { now.saturating_sub(before) as f64 / seconds } else { 0.0 };
         Point {
             at_ms: at.as_millis(),
             session_sends: rate(self.session_sends, before.session_sends),

@@ -22,6 +22,11 @@ const MAX_BODY_BYTES: usize = 512 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 const OPENAPI: &str = include_str!("openapi.json");
+/// Empty of data: it asks for the token itself, and for everything else with it.
+const CONSOLE: &str = include_str!("console.html");
+/// Nothing but what stands in the page, and nothing but this worker.
+const CONSOLE_MAY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
+                           img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Who may ask for a path.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,7 @@ enum Door {
 /// Every path with what it answers.
 fn table() -> Vec<(&'static str, Door, MethodRouter<Arc<Site>>)> {
     vec![
+        ("/", Door::Open, get(console)),
         ("/healthz", Door::Open, get(healthz)),
         ("/readyz", Door::Open, get(readyz)),
         ("/metrics", Door::Token, get(metrics_page)),
@@ -79,6 +85,11 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
 
 async fn in_time(request: Request, next: Next) -> Response {
     tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| too_slow())
+}
+
+async fn console() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, CONSOLE_MAY)];
+    (headers, CONSOLE).into_response()
 }
 
 async fn healthz(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
