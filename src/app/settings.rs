@@ -12,6 +12,8 @@ use std::time::Duration;
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// A poll takes at most so many records of each stream.
 const BATCH_RECORDS: usize = 4_000;
+/// A shard remembers about so many windows, at 50 to 100 bytes each, that it saw a moment ago.
+const SEEN_WINDOWS: usize = 200_000;
 /// The intents of one partition that wait for proof take at most so much memory before they are not fetched.
 const LANE_BYTES: usize = 8 * 1024 * 1024;
 
@@ -72,6 +74,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         template_status: config.topics.template_status.is_some(),
         accept_missing_offsets: config.kafka.accept_missing_offsets,
         history_is_kept: found.history_is_kept,
+        seen_windows: SEEN_WINDOWS,
         batch_records: BATCH_RECORDS,
         lane_bytes: LANE_BYTES,
     }

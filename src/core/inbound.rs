@@ -24,12 +24,15 @@ pub struct InboundEvent {
 }
 
 impl InboundEvent {
-    /// The keys of all windows that it may open: the customer's own first, each once.
-    pub fn window_keys(&self) -> impl Iterator<Item = (WindowKey, &CustomerId)> {
+    /// Everybody whose window it may open: the customer first, each once.
+    pub fn customers(&self) -> impl Iterator<Item = &CustomerId> {
         let aliases = self.customer_aliases.iter().enumerate();
         let aliases = aliases.filter(|(i, a)| **a != self.customer_id && !self.customer_aliases[..*i].contains(a));
-        std::iter::once(&self.customer_id)
-            .chain(aliases.map(|(_, alias)| alias))
-            .map(|customer| (WindowKey::new(&self.channel, &self.business_id, customer), customer))
+        std::iter::once(&self.customer_id).chain(aliases.map(|(_, alias)| alias))
+    }
+
+    /// The keys of all windows that it may open, in the order of `customers`.
+    pub fn window_keys(&self) -> impl Iterator<Item = (WindowKey, &CustomerId)> {
+        self.customers().map(|customer| (WindowKey::new(&self.channel, &self.business_id, customer), customer))
     }
 }

@@ -1,7 +1,7 @@
 //! The intents of one partition, in order, waiting for their verdicts.
 
 use super::frontier::Ends;
-use super::ids::{Offset, WindowKey};
+use super::ids::{KeyPrint, Offset, WindowKey};
 use super::intent::Intent;
 use super::noted::NotedIds;
 use super::record::{Record, Reject};
@@ -12,9 +12,20 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Pending {
     /// It wants a verdict.
-    Judge(Box<Intent>, WindowKey),
+    Judge(Box<Question>),
     /// It becomes a dead letter.
     Refuse(Reject),
+}
+
+/// An intent and whose window it asks about.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The intent.
+    pub intent: Intent,
+    /// The window's key.
+    pub key: WindowKey,
+    /// The same as a hash.
+    pub print: KeyPrint,
 }
 
 /// A record in the lane.
@@ -99,13 +110,18 @@ impl Lane {
         self.entries.push_front(waiting);
     }
 
+    /// The last record.
+    pub fn back(&self) -> Option<&Waiting> {
+        self.entries.back()
+    }
+
     /// The records from the front.
     pub fn iter(&self) -> impl Iterator<Item = &Waiting> {
         self.entries.iter()
     }
 
     /// The records from the front, to note what was observed for them.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Waiting> {
+    pub fn iter_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut Waiting> {
         self.entries.iter_mut()
     }
 

@@ -88,7 +88,9 @@ fn a_refusal_asks_for_a_template_until_the_customer_writes_again() {
     assert_eq!(refused["window"]["last_inbound_at"], rfc3339(acted_at));
     assert_eq!(asked(&site, "old-refusal", OTHER).0, SEND, "a refusal of an older send changes nothing");
 
+    // Only what lies in the log before the intent counts for it.
     site.say(WROTE, acted_at + 2);
+    site.flush();
     assert_eq!(asked(&site, "opened-again", WROTE).0, SEND);
     assert!(worker.stop().success());
 }
@@ -99,6 +101,7 @@ fn without_the_topic_of_delivery_reports_nothing_reads_advice() {
     let worker = Worker::start(&site);
     let acted_at = now_ms() - HOUR_MS;
     site.say(WROTE, acted_at);
+    site.flush();
     let key = format!("{}advice:whatsapp:{BUSINESS}:{WROTE}", site.prefix);
     let (): () = redis::cmd("SET").arg(key).arg(format!("1 {}", acted_at + 1)).query(&mut site.redis()).unwrap();
     assert_eq!(asked(&site, "off", WROTE).0, SEND);
@@ -140,4 +143,49 @@ fn a_killed_worker_forgets_no_report() {
     });
     assert_eq!(site.read(INBOUND).len() + site.read(DEAD).len(), 0);
     assert!(worker.stop().success());
+}
+
+/// One webhook with a message of one customer, a refusal of a send to another, and a template's change.
+fn mixed(account: &str, at_ms: i64) -> String {
+    let seconds = (at_ms / 1_000).to_string();
+    let value = json!({
+        "messaging_product": "whatsapp",
+        "metadata": { "phone_number_id": BUSINESS },
+        "contacts": [{ "wa_id": WROTE, "user_id": "US.1349" }],
+        "messages": [{ "id": "wamid.1", "from": WROTE, "type": "text", "timestamp": seconds }],
+        "statuses": [{ "id": "wamid.2", "status": "failed", "timestamp": seconds, "recipient_id": OTHER,
+                       "errors": [{ "code": 131_047 }] }],
+    });
+    let template = json!({
+        "event": "PAUSED", "message_template_name": "hi", "message_template_language": "en-US",
+    });
+    let changes = json!([
+        { "field": "messages", "value": value },
+        { "field": "message_template_status_update", "value": template },
+    ]);
+    let entry = json!([{ "id": account, "time": at_ms / 1_000, "changes": changes }]);
+    json!({ "object": "whatsapp_business_account", "entry": entry }).to_string()
+}
+
+#[test]
+fn each_part_of_a_webhook_takes_its_way_whichever_topic_it_lay_on() {
+    for topic in [INBOUND, DELIVERY, TEMPLATES] {
+        let site = site(&format!("mixed-on-{topic}"));
+        let worker = worker(&site, &[]);
+        let at_ms = now_ms() / 1_000 * 1_000 - HOUR_MS;
+        report(&site, topic, "waba", &mixed("waba", at_ms));
+        wait_until("the refusal to be remembered", || advice(&site, OTHER) == Some(at_ms));
+        wait_until("both ids' windows", || {
+            [WROTE, "US.1349"].iter().all(|id| site.window(id).is_some_and(|kept| kept.last_inbound_at_ms == at_ms))
+        });
+        let key = b"account/waba|hi|en_us".as_slice();
+        wait_until("the template under its own key", || {
+            site.read(TEMPLATES)
+                .iter()
+                .any(|seen| seen.key.as_deref() == Some(key) && seen.json()["status"] == "paused")
+        });
+        assert_eq!(asked(&site, "open", WROTE).0, SEND, "{topic}");
+        assert_eq!(site.read(DEAD).len(), 0, "{topic}");
+        assert!(worker.stop().success());
+    }
 }

@@ -56,10 +56,11 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         reapply_margin: Span::from_millis(2_000),
         emit_opened: true,
         emit_refreshed: false,
-        delivery_status: true,
+        delivery_status: world.heeds_refusals,
         template_status: true,
         accept_missing_offsets: false,
         history_is_kept: true,
+        seen_windows: 4,
         batch_records: 100,
         lane_bytes: 20_000,
     }

@@ -143,7 +143,7 @@ impl Worker {
             (Mutant::WindowsThenFrontiers | Mutant::FrontiersThenWindows, Step::Read(plan)) => {
                 let sent = self.hands.clock.now();
                 let half = self.hands.store.world.borrow_mut().read_alone(&plan);
-                // Between both halves anything may happen: a flush, now and then.
+                // Between both halves anything may happen: a flush, more often than elsewhere.
                 let mut world = self.hands.store.world.borrow_mut();
                 if world.faults && world.rng.permille(100) {
                     world.redis.flush();

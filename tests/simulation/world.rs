@@ -99,6 +99,8 @@ pub struct World {
     pub faults: bool,
     pub at_least_once: bool,
     pub co_partitioned: bool,
+    /// Where nobody reports refusals, windows seen a moment ago need not be read again.
+    pub heeds_refusals: bool,
     pub session_timeout: i64,
     pub transaction_timeout: i64,
     pub redis_skew: i64,
@@ -139,6 +141,7 @@ impl World {
             faults: true,
             at_least_once,
             co_partitioned: rng.permille(250),
+            heeds_refusals: rng.permille(500),
             session_timeout: 400,
             transaction_timeout: 600,
             redis_skew: 0,

@@ -1,13 +1,13 @@
 //! Applying inbound records: what customers did becomes windows, held until the store has them.
 
 use super::Engine;
-use super::judge::Known;
+use super::known::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::InboundItem;
 use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
-use crate::core::ids::{CustomerId, Partition, WindowKey};
+use crate::core::ids::{CustomerId, KeyPrint, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
 use crate::core::partitioner::home;
 use crate::core::policy::{Effect, is_known};
@@ -15,11 +15,36 @@ use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
 use crate::core::window::Window;
 
+/// A record that was taken, with the keys of the windows that its events may open, in order.
+pub(super) struct Incoming {
+    pub item: InboundItem,
+    pub keys: Vec<(WindowKey, KeyPrint)>,
+}
+
+impl Incoming {
+    pub(super) fn new(item: InboundItem) -> Incoming {
+        let keys = item.decoded.events.iter().flat_map(|event| event.window_keys());
+        let keys = keys.map(|(key, _)| (key.print(), key)).map(|(print, key)| (key, print)).collect();
+        Incoming { item, keys }
+    }
+
+    /// Each event with the keys of its windows.
+    pub(super) fn events(&self) -> impl Iterator<Item = (&InboundEvent, &[(WindowKey, KeyPrint)])> {
+        let mut rest = self.keys.as_slice();
+        self.item.decoded.events.iter().map(move |event| {
+            let (own, others) = rest.split_at(event.customers().count().min(rest.len()));
+            rest = others;
+            (event, own)
+        })
+    }
+}
+
 /// One event of a record.
 struct Act<'a> {
     record: &'a Record,
     index: usize,
     event: &'a InboundEvent,
+    keys: &'a [(WindowKey, KeyPrint)],
     /// When it counts as done.
     at: Timestamp,
     /// Whether anything of it is sent out.
@@ -32,7 +57,8 @@ impl Engine {
     /// What has ended is judged by the store's `clock`, by which keys expire: a worker whose own clock is wrong must not
     /// decide for all the others what is still open.
     pub(super) fn apply_incoming(&mut self, known: &Known<'_>, clock: Timestamp, now: Now) {
-        for item in std::mem::take(&mut self.incoming) {
+        for incoming in std::mem::take(&mut self.incoming) {
+            let item = &incoming.item;
             let partition = item.record.partition;
             let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
             if !cursor.placed || cursor.epoch != item.epoch {
@@ -47,7 +73,7 @@ impl Engine {
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
             }
-            self.apply(&item, emits, known, clock);
+            self.apply(&incoming, emits, known, clock, now);
         }
     }
 
@@ -69,14 +95,15 @@ impl Engine {
         }
     }
 
-    fn apply(&mut self, item: &InboundItem, emits: bool, known: &Known<'_>, clock: Timestamp) {
-        for (index, event) in item.decoded.events.iter().enumerate() {
+    fn apply(&mut self, incoming: &Incoming, emits: bool, known: &Known<'_>, clock: Timestamp, now: Now) {
+        let item = &incoming.item;
+        for (index, (event, keys)) in incoming.events().enumerate() {
             let effect = self.rules.policy.effect(event, item.record.timestamp, clock);
             if emits {
                 self.tell(event, effect, item.record.partition);
             }
             if let Effect::Opens { at, .. } = effect {
-                self.open(&Act { record: &item.record, index, event, at, emits }, known);
+                self.open(&Act { record: &item.record, index, event, keys, at, emits }, known, now);
             }
         }
         if emits {
@@ -103,25 +130,27 @@ impl Engine {
         else {
             return;
         };
-        for (_, customer) in event.window_keys() {
+        for customer in event.customers() {
             if home(&event.business_id, customer, topology.partitions) != partition {
                 self.notices.push(Notice::Misplaced { partition });
             }
         }
     }
 
-    fn open(&mut self, act: &Act<'_>, known: &Known<'_>) {
+    fn open(&mut self, act: &Act<'_>, known: &Known<'_>, now: Now) {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
-        for (key, customer) in act.event.window_keys() {
+        for ((key, print), customer) in act.keys.iter().zip(act.event.customers()) {
             let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
-            let before = match (holding.window(&key, length), known.window(&key)) {
+            let elsewhere = known.window(key).or_else(|| self.seen.get(*print, now));
+            let before = match (holding.window(key, length), elsewhere) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
             };
             let own = Window::opened_by(act.at, act.record.position());
             let after = before.map_or(own, |before| before.merge(own, length));
-            self.transaction.hold(act.record.partition, &key, after, length);
+            self.transaction.hold(act.record.partition, key, after, length);
+            self.seen.note(*print, after, now);
             if !act.emits {
                 continue;
             }
@@ -130,7 +159,7 @@ impl Engine {
                 continue;
             }
             let touches = before.is_some_and(|before| act.at < before.expires_at(length));
-            self.tell_window(act, &key, customer, after, touches);
+            self.tell_window(act, key, customer, after, touches);
         }
     }
 

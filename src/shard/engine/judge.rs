@@ -2,24 +2,23 @@
 
 use super::Engine;
 use super::cursor::{FrontierLook, InboundCursor};
+use super::fold::Incoming;
+use super::known::Known;
 use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
+use super::seen::SeenWindows;
 use super::step::{Plan, Reading};
 use super::transaction::Holding;
-use crate::core::advice::Advice;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
-use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
 use crate::core::intent::Intent;
-use crate::core::lane::{Lane, Pending, Waiting};
+use crate::core::lane::{self, Lane, Pending, Waiting};
 use crate::core::partitioner::home;
 use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::verdict::{Basis, Finding, TemplateReason, Verdict, find};
 use crate::core::window::{Window, WindowRules};
-use crate::ports::{ReadRequest, Snapshot};
-use foldhash::fast::FixedState;
-use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -28,42 +27,13 @@ const LOOK_AHEAD: usize = 8_000;
 /// Behind an intent that waits, only so many are read again: they cannot go before it.
 const LOOK_AHEAD_STALLED: usize = 16;
 
-/// The windows that a turn has read, and the advice on them.
-pub(super) struct Known<'a> {
-    windows: HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>,
-    advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
-}
-
-impl<'a> Known<'a> {
-    fn new(request: &'a ReadRequest, snapshot: &'a Snapshot) -> Known<'a> {
-        Known {
-            windows: request.windows.iter().zip(&snapshot.windows).collect(),
-            advice: request.advice.iter().zip(&snapshot.advice).collect(),
-        }
-    }
-
-    /// The stored window, if there is one that we can read.
-    pub(super) fn window(&self, key: &WindowKey) -> Option<Window> {
-        self.windows.get(key).and_then(|stored| stored.known()).copied()
-    }
-
-    /// What the provider said of that window.
-    fn advice(&self, key: &WindowKey) -> Option<&Advice> {
-        self.advice.get(key).and_then(|stored| stored.known())
-    }
-
-    /// Whether the store's answer leaves no doubt: a window of ours, or none.
-    fn is_certain(&self, key: &WindowKey) -> bool {
-        matches!(self.windows.get(key), Some(Stored::Known(_) | Stored::Missing))
-    }
-}
-
 /// Everything that a verdict may rest on.
 struct Evidence<'a> {
     rules: &'a Rules,
     topology: &'a Topology,
     cursors: &'a BTreeMap<Partition, InboundCursor>,
     holding: Holding<'a>,
+    seen: &'a SeenWindows,
     known: &'a Known<'a>,
     frontiers: BTreeMap<Partition, &'a Stored<Frontier>>,
     clock: Timestamp,
@@ -77,8 +47,9 @@ struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// The window as the store and this shard together know it.
-    fn window(&self, key: &WindowKey, length: Span) -> Option<Window> {
-        match (self.holding.window(key, length), self.known.window(key)) {
+    fn window(&self, key: &WindowKey, print: KeyPrint, length: Span) -> Option<Window> {
+        let elsewhere = self.known.window(key).or_else(|| self.seen.get(print, self.now));
+        match (self.holding.window(key, length), elsewhere) {
             (Some(held), Some(stored)) => Some(held.merge(stored, length)),
             (held, stored) => held.or(stored),
         }
@@ -116,7 +87,7 @@ impl Evidence<'_> {
 
     /// The verdict and whether it went without proof, or none while it has to wait.
     fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
-        let window = self.window(question.key, question.window.length);
+        let window = self.window(question.key, question.print, question.window.length);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
         let advice = self.known.advice(question.key);
         let reason = match find(question.intent, window.as_ref(), advice, question.window, self.now.wall) {
@@ -154,6 +125,8 @@ struct Question<'a> {
     intent: &'a Intent,
     /// The window.
     key: &'a WindowKey,
+    /// The same as a hash.
+    print: KeyPrint,
     /// When it was read, on the clock that counts.
     read_at_ms: i64,
     /// The ends to be waited for, once observed.
@@ -170,34 +143,54 @@ fn looked_at(lane: &Lane, lanes: usize) -> usize {
 
 impl Engine {
     /// What this turn has to read.
-    pub(super) fn plan(&self) -> Plan {
+    pub(super) fn plan(&self, now: Now) -> Plan {
         let Some(topology) = &self.topology else { return Plan::default() };
         let mut plan = Plan::default();
         plan.request.frontiers = topology.all().collect();
-        for item in &self.incoming {
+        for incoming in &self.incoming {
+            let item = &incoming.item;
             // Below `emit_from` nothing is told, so that nobody needs to know what was there before.
             let tells = self.inbound.get(&item.record.partition).is_some_and(|c| item.record.offset >= c.emit_from);
             if tells {
-                let keys = item.decoded.events.iter().flat_map(|event| event.window_keys().map(|(key, _)| key));
-                plan.request.windows.extend(keys);
+                plan.request.windows.extend(self.unsure_of(incoming, now).cloned());
             }
         }
         let mut unobserved = false;
         for lane in self.lanes.values() {
             for waiting in lane.iter().take(looked_at(lane, self.lanes.len())) {
-                if let Pending::Judge(_, key) = &waiting.pending {
-                    plan.request.windows.push(key.clone());
-                    if self.rules.delivery_status {
-                        plan.request.advice.push(key.clone());
-                    }
-                    unobserved |= waiting.ends.is_none();
+                let Pending::Judge(question) = &waiting.pending else { continue };
+                // What a provider said against an open window needs proof, for which the window has to be read.
+                if self.rules.delivery_status {
+                    plan.request.advice.push(question.key.clone());
+                }
+                if self.rules.delivery_status || !self.is_surely_open(question, now) {
+                    plan.request.windows.push(question.key.clone());
                 }
             }
+            unobserved |= lane.back().is_some_and(|waiting| waiting.ends.is_none());
         }
         if unobserved {
             plan.ends = plan.request.frontiers.clone();
         }
         plan
+    }
+
+    /// The windows that a record's events may open, unless it is known already that nothing has to be told.
+    fn unsure_of<'a>(&'a self, incoming: &'a Incoming, now: Now) -> impl Iterator<Item = &'a WindowKey> {
+        incoming.events().flat_map(move |(event, keys)| {
+            let rules = self.rules.policy.channel(event.channel.as_str()).map(|channel| channel.window);
+            let rules = rules.filter(|_| !self.rules.emit_refreshed);
+            let is_sure =
+                move |print| rules.is_some_and(|rules| self.seen.covers(print, event.occurred_at, rules, now));
+            keys.iter().filter(move |(_, print)| !is_sure(*print)).map(|(key, _)| key)
+        })
+    }
+
+    fn is_surely_open(&self, question: &lane::Question, now: Now) -> bool {
+        let channel = self.rules.policy.channel(question.intent.channel.as_str());
+        channel.is_some_and(|channel| {
+            question.intent.message.is_some() && self.seen.is_open(question.print, channel.window, now)
+        })
     }
 
     /// Whether there is anything to be decided, or it is time to look.
@@ -220,6 +213,9 @@ impl Engine {
             return;
         }
         let known = Known::new(&plan.request, &snapshot);
+        for (key, window) in known.windows() {
+            self.seen.note(key.print(), window, now);
+        }
         self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
         self.observe_ends(&plan, ends);
@@ -230,6 +226,7 @@ impl Engine {
             rules: &self.rules,
             topology: &topology,
             cursors: &self.inbound,
+            seen: &self.seen,
             holding: Holding { open: &self.transaction, sealed: self.sealed.as_ref() },
             known: &known,
             frontiers,
@@ -289,11 +286,9 @@ impl Engine {
             return;
         }
         let ends = Arc::new(ends);
-        let lanes = self.lanes.len();
         for lane in self.lanes.values_mut() {
-            let count = looked_at(lane, lanes);
-            for waiting in lane.iter_mut().take(count) {
-                waiting.ends.get_or_insert_with(|| ends.clone());
+            for waiting in lane.iter_mut().rev().take_while(|waiting| waiting.ends.is_none()) {
+                waiting.ends = Some(ends.clone());
             }
         }
     }
@@ -357,10 +352,11 @@ fn judge_lane(
 
 fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, waiting: Waiting) -> Judgement {
     let Waiting { record, pending, read_at_ms, ends } = waiting;
-    let (intent, key) = match pending {
-        Pending::Judge(intent, key) => (intent, key),
+    let asked = match pending {
+        Pending::Judge(asked) => asked,
         Pending::Refuse(reject) => return Judgement::refused(record, reject),
     };
+    let lane::Question { intent, key, print } = &*asked;
     if intent.expires_at.is_some_and(|end| end <= evidence.now.wall) {
         let detail = "expires_at had passed when the intent was to be decided";
         return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail));
@@ -370,14 +366,14 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
     };
     let (offset, window) = (record.offset, channel.window);
     let question =
-        Question { partition, offset, intent: &intent, key: &key, read_at_ms, ends: ends.as_deref(), window };
+        Question { partition, offset, intent, key, print: *print, read_at_ms, ends: ends.as_deref(), window };
     match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;
             let window_length = channel.window.length;
-            let decided = DecidedIntent { record, intent: *intent, verdict, window_length, decided_at };
+            let decided = DecidedIntent { record, intent: asked.intent, verdict, window_length, decided_at };
             Judgement::Decided(Decided { emission: Emission::Verdict(Box::new(decided)), timed_out })
         }
-        None => Judgement::Waits(Waiting { record, pending: Pending::Judge(intent, key), read_at_ms, ends }),
+        None => Judgement::Waits(Waiting { record, pending: Pending::Judge(asked), read_at_ms, ends }),
     }
 }

@@ -7,11 +7,13 @@ mod cursor;
 mod flow;
 mod fold;
 mod judge;
+mod known;
 pub mod notice;
 mod pace;
 mod place;
 mod report;
 pub mod rules;
+mod seen;
 mod settle;
 pub mod status;
 pub mod step;
@@ -27,13 +29,15 @@ use crate::core::record::StreamPartition;
 use crate::core::time::Now;
 use crate::ports::{Assignment, MergeCall, ReachedEnd};
 use cursor::InboundCursor;
+use fold::Incoming;
 use notice::Notice;
 use pace::{Excused, Pace};
 use place::Placing;
 use rules::Rules;
+use seen::SeenWindows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use step::{InboundItem, Input, Step, Take};
+use step::{Input, Step, Take};
 use transaction::{Sealed, Transaction};
 
 /// Why the shard lets its partitions go.
@@ -54,12 +58,13 @@ pub struct Engine {
     inbound: BTreeMap<Partition, InboundCursor>,
     lanes: BTreeMap<Partition, Lane>,
     /// Taken and not yet applied.
-    incoming: Vec<InboundItem>,
+    incoming: Vec<Incoming>,
     reached: Vec<ReachedEnd>,
     /// What is gathered.
     transaction: Transaction,
     /// What was gathered before, and is being committed or merged.
     sealed: Option<Sealed>,
+    seen: SeenWindows,
     /// Committed, and not acknowledged by the store.
     unmerged: Vec<MergeCall>,
     merging: Vec<(Partition, Offset)>,
@@ -87,6 +92,7 @@ impl Engine {
     /// A shard that is assigned nothing yet.
     pub fn new(rules: Rules) -> Engine {
         Engine {
+            seen: SeenWindows::new(rules.seen_windows),
             rules,
             topology: None,
             inbound: BTreeMap::new(),
@@ -167,7 +173,7 @@ impl Engine {
             return self.step_await();
         }
         if self.wants_read(now) {
-            return Step::Read(self.plan());
+            return Step::Read(self.plan(now));
         }
         let paused = self.wanted_pauses();
         if self.assigned() && self.paused.as_ref() != Some(&paused) {

@@ -45,6 +45,8 @@ pub struct Rules {
     pub history_is_kept: bool,
     /// A poll takes at most so many records of each stream.
     pub batch_records: usize,
+    /// About so many windows are remembered for a moment.
+    pub seen_windows: usize,
     /// A lane above so many bytes is not fetched until it is below half of it.
     pub lane_bytes: usize,
 }

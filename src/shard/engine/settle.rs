@@ -159,6 +159,8 @@ impl Engine {
 
     /// Whatever was not settled is forgotten.
     pub(super) fn forget_unsettled(&mut self) {
+        // What was seen may have been made of it.
+        self.seen.clear();
         self.transaction = Transaction::default();
         self.sealed = None;
         self.unmerged.clear();

@@ -1,9 +1,10 @@
 //! Taking what a poll brought: what belongs to a cursor of ours goes into lanes and the inbound queue.
 
 use super::Engine;
+use super::fold::Incoming;
 use super::step::{Batch, InboundItem, IntentItem};
 use crate::core::frontier::Topology;
-use crate::core::lane::{Pending, Waiting};
+use crate::core::lane::{Pending, Question, Waiting};
 use crate::core::record::{ReasonCode, Reject, Stream, StreamPartition};
 use crate::core::time::Now;
 use crate::ports::{OutOfRange, ReachedEnd};
@@ -55,7 +56,7 @@ impl Engine {
         // What was fetched before the cursor moved would look like a gap in the log.
         if cursor.placed && item.epoch == cursor.epoch && item.record.offset >= cursor.taken {
             cursor.taken = item.record.offset.next();
-            self.incoming.push(item);
+            self.incoming.push(Incoming::new(item));
         }
     }
 
@@ -79,7 +80,8 @@ impl Engine {
             )),
             Ok(intent) => {
                 let key = intent.window_key();
-                Pending::Judge(Box::new(intent), key)
+                let print = key.print();
+                Pending::Judge(Box::new(Question { intent, key, print }))
             }
         };
         let read_at_ms = self.excused.counting_ms(now.mono_ms);

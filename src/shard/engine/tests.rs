@@ -44,6 +44,7 @@ fn rules() -> Rules {
         template_status: true,
         accept_missing_offsets: false,
         history_is_kept: false,
+        seen_windows: 100,
         batch_records: 100,
         lane_bytes: 100_000,
     }

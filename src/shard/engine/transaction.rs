@@ -18,7 +18,6 @@ const WINDOWS_PER_CALL: usize = 2_000;
 /// Records [from, to) of a partition, and which windows they touched.
 #[derive(Debug)]
 struct Range {
-    serial: u64,
     from: Offset,
     to: Offset,
     keys: Vec<WindowKey>,
@@ -28,7 +27,9 @@ struct Range {
 struct Held {
     window: Window,
     length: Span,
-    listed_in: u64,
+    /// The last partition among whose windows it is listed. The call that holds it comes before those of the
+    /// partition's later records.
+    listed_in: Option<Partition>,
 }
 
 /// The work since the last commit. Windows stay here until the store has acknowledged them: until then it may not
@@ -43,7 +44,6 @@ pub(super) struct Transaction {
     emissions: Vec<Emission>,
     ranges: BTreeMap<Partition, Vec<Range>>,
     held: HashMap<WindowKey, Held, FixedState>,
-    next_serial: u64,
 }
 
 /// What a closed transaction leaves.
@@ -66,10 +66,7 @@ impl Transaction {
         let ranges = self.ranges.entry(partition).or_default();
         match ranges.last_mut() {
             Some(range) if range.keys.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
-            _ => {
-                self.next_serial += 1;
-                ranges.push(Range { serial: self.next_serial, from, to, keys: Vec::new() });
-            }
+            _ => ranges.push(Range { from, to, keys: Vec::new() }),
         }
     }
 
@@ -82,10 +79,10 @@ impl Transaction {
                 held.window = held.window.merge(window, length);
                 held
             }
-            hashbrown::hash_map::EntryRef::Vacant(place) => place.insert(Held { window, length, listed_in: 0 }),
+            hashbrown::hash_map::EntryRef::Vacant(place) => place.insert(Held { window, length, listed_in: None }),
         };
-        if held.listed_in != range.serial {
-            held.listed_in = range.serial;
+        if held.listed_in != Some(partition) {
+            held.listed_in = Some(partition);
             range.keys.push(key.clone());
         }
     }
