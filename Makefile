@@ -20,7 +20,7 @@ test: ## every test, the integration tests on a Kafka and a Redis of their own
 check: ## formatting, lints, the rules of the tree and its pages, licences and advisories
 	$(CARGO) fmt --check
 	$(CARGO) clippy --all-targets --locked -- -D warnings
-	$(CARGO) test --locked --test tidy --test docs
+	$(CARGO) test --locked --test tidy --test docs --test deploy
 	@if $(CARGO) deny --version >/dev/null 2>&1; then $(CARGO) deny --locked check; \
 	else echo "!! cargo-deny is not installed: licences and advisories were not checked (cargo install --locked cargo-deny)"; fi
 

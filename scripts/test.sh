@@ -45,6 +45,18 @@ if [ ${#launcher[@]} -gt 0 ]; then
   fi
 fi
 
+# The console is looked at in a real browser.
+if [ "${SESSIONGATE_TEST_WITHOUT_BROWSER:-}" != 1 ]; then
+  if scripts/browser.sh install; then
+    SESSIONGATE_TEST_BROWSER=$(scripts/browser.sh path)
+    export SESSIONGATE_TEST_BROWSER
+  else
+    warn "No test was run: the browser for the console could not be installed (see above)." \
+      "SESSIONGATE_TEST_WITHOUT_BROWSER=1 $0 runs the tests that need none."
+    exit 1
+  fi
+fi
+
 status=0
 ${launcher[@]+"${launcher[@]}"} cargo test --locked --no-fail-fast ${targets[@]+"${targets[@]}"} "$@" 2>&1 | tee "$output" || status=$?
 
@@ -71,5 +83,8 @@ else
   elif [ $# -eq 0 ]; then
     "$SESSIONGATE_TEST_PYTHON" -B tests/python/validate_outputs.py "$outputs" schemas || status=1
   fi
+fi
+if [ "${SESSIONGATE_TEST_WITHOUT_BROWSER:-}" = 1 ]; then
+  warn "SESSIONGATE_TEST_WITHOUT_BROWSER=1 is set: the console is NOT tested."
 fi
 exit "$status"

@@ -3,6 +3,7 @@
 //! `UPDATE_DOCS=1 cargo test --test docs` writes the generated parts anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use sessiongate::admin::metrics::catalogue::{Family, families};
 use sessiongate::config::{Fallback, KeySpec, Kind, Reserved, keys};
 use sessiongate::core::policy::EVENT_KINDS;
 use sessiongate::core::record::ReasonCode;
@@ -12,11 +13,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Keys whose effect is not what their purpose says, and what holds instead.
-const NOTES: &[(&str, &str)] = &[("admin.listen", "In this version: `GET /v1/status` only.")];
+const NOTES: &[(&str, &str)] = &[];
 
 #[test]
 fn the_configuration_page_holds_every_key_as_the_code_has_it() {
     generated("docs/configuration.md", "keys", &configuration());
+}
+
+#[test]
+fn the_metrics_page_holds_every_metric_as_the_code_has_it() {
+    generated("docs/metrics.md", "metrics", &metrics());
 }
 
 #[test]
@@ -101,6 +107,16 @@ fn links_between_pages_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n  {}", broken.join("\n  "));
+}
+
+fn metrics() -> String {
+    let mut page = String::from("\n| Metric | Type | Labels | Means |\n|---|---|---|---|\n");
+    for Family { name, kind, labels, help } in families() {
+        let labels: Vec<String> = labels.iter().map(|label| format!("`{label}`")).collect();
+        let help = help.replace('|', "\\|");
+        writeln!(page, "| `{name}` | {} | {} | {help} |", kind.as_str(), labels.join(" ")).unwrap();
+    }
+    page
 }
 
 fn configuration() -> String {

@@ -1,61 +1,134 @@
-//! The HTTP side: what a worker tells of itself. It reads what the shards publish and never touches a shard.
+//! The HTTP side: what a worker tells of itself, and windows looked up for whoever asks. It reads what the shards publish
+//! and has connections of its own, so that nothing it does holds a shard up.
 
 mod access;
+mod answer;
+mod desk;
+mod events;
+mod health;
+mod log_watch;
+mod lookup;
+pub mod metrics;
+mod pulse;
 mod routes;
+mod serve;
 pub mod status;
+mod store_watch;
+mod windows;
 
-use crate::config::AdminConfig;
+pub use store_watch::StoreProbe;
+
+use crate::config::{Config, Partitioning, Secret};
+use crate::core::policy::Policy;
+use crate::io::kafka::KafkaSettings;
+use crate::ports::WindowStore;
 use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
+use desk::Desk;
+use log_watch::LogWatch;
+use pulse::Pulse;
+use serve::Limits;
+use status::WorkerStatus;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use store_watch::StoreWatch;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 /// The HTTP side at work. It ends with this value.
 pub struct Admin {
     site: Arc<Site>,
-    task: Option<JoinHandle<()>>,
+    address: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// A worker that has begun, and what it is looked at with.
+pub struct Shown {
+    /// The process's name within its group.
+    pub instance: String,
+    /// What its shards publish.
+    pub boards: Vec<Arc<Board>>,
+    /// For look-ups.
+    pub store: Box<dyn WindowStore + Send>,
+    /// For readiness.
+    pub probe: Box<dyn StoreProbe + Send>,
+    /// For ends and lag.
+    pub kafka: KafkaSettings,
 }
 
 /// What there is to be shown.
 struct Site {
     group_id: String,
+    inbound_topic: String,
+    intent_topic: String,
+    policy: Policy,
+    partitioning: Partitioning,
+    /// Refusals are remembered, and stand against windows.
+    heeds_refusals: bool,
+    token: Option<Secret>,
     worker: OnceLock<Worker>,
+    pulse: Pulse,
     aside: OnceLock<AsideBoard>,
 }
 
 struct Worker {
     instance: String,
     boards: Vec<Arc<Board>>,
+    desk: Desk,
+    store: StoreWatch,
+    log: LogWatch,
+}
+
+impl Site {
+    fn new(config: &Config) -> Site {
+        Site {
+            group_id: config.kafka.group_id.clone(),
+            inbound_topic: config.topics.inbound_message.clone(),
+            intent_topic: config.topics.outbound_intent.clone(),
+            policy: config.policy(),
+            partitioning: config.worker.partitioning,
+            heeds_refusals: config.topics.delivery_status.is_some(),
+            token: config.admin.token.clone(),
+            worker: OnceLock::new(),
+            pulse: Pulse::default(),
+            aside: OnceLock::new(),
+        }
+    }
+
+    fn status(&self) -> WorkerStatus {
+        let worker = self.worker.get();
+        let boards = worker.map_or(&[][..], |worker| &worker.boards);
+        let status = WorkerStatus::new(&self.group_id, worker.map(|worker| worker.instance.as_str()), boards);
+        status.with_aside(self.aside.get())
+    }
 }
 
 impl Admin {
     /// Listens, on the runtime that this is called on. A worker whose address is taken works without.
-    pub async fn start(config: &AdminConfig, group_id: &str) -> Admin {
-        let site = Arc::new(Site { group_id: group_id.to_owned(), worker: OnceLock::new(), aside: OnceLock::new() });
-        let task = match listen(config.listen).await {
+    pub async fn start(config: &Config) -> Admin {
+        let site = Arc::new(Site::new(config));
+        let mut admin = Admin { site: site.clone(), address: None, tasks: Vec::new() };
+        match listen(config.admin.listen).await {
             Ok((listener, address)) => {
                 info!(%address, "the HTTP side listens");
-                let routes = routes::routes(site.clone(), config.token.clone());
-                Some(tokio::spawn(async move {
-                    if let Err(error) = axum::serve(listener, routes).await {
-                        error!("the HTTP side ended: {error}");
-                    }
-                }))
+                admin.address = Some(address);
+                admin.tasks.push(tokio::spawn(serve::serve(listener, routes::routes(site.clone()), Limits::default())));
+                admin.tasks.push(tokio::spawn(pulse::beat(site)));
             }
-            Err(error) => {
-                warn!(
-                    "{} cannot be listened on ({error}): this worker shows no status. Set admin.listen \
-                     (SESSIONGATE_ADMIN_LISTEN) to a free address; port 0 takes any free one",
-                    config.listen
-                );
-                None
-            }
-        };
-        Admin { site, task }
+            Err(error) => warn!(
+                "{} cannot be listened on ({error}): this worker shows nothing. Set admin.listen \
+                 (SESSIONGATE_ADMIN_LISTEN) to a free address; port 0 takes any free one",
+                config.admin.listen
+            ),
+        }
+        admin
+    }
+
+    /// Where it listens; none when it could not.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// From now on the threads beside the shards are shown.
@@ -63,19 +136,21 @@ impl Admin {
         let _ = self.site.aside.set(board);
     }
 
-    /// From now on the worker's shards are shown.
-    pub fn show(&self, instance: &str, boards: &[Arc<Board>]) {
-        let worker = Worker { instance: instance.to_owned(), boards: boards.to_vec() };
-        // A process starts one worker; a second would not be shown.
-        let _ = self.site.worker.set(worker);
+    /// From now on the worker's shards are shown. A process starts one worker; a second would not be shown.
+    pub fn show(&self, shown: Shown) -> io::Result<()> {
+        if self.address.is_none() {
+            return Ok(());
+        }
+        let Shown { instance, boards, store, probe, kafka } = shown;
+        let (desk, store, log) = (Desk::open(store)?, StoreWatch::start(probe)?, LogWatch::start(kafka)?);
+        let _ = self.site.worker.set(Worker { instance, boards, desk, store, log });
+        Ok(())
     }
 }
 
 impl Drop for Admin {
     fn drop(&mut self) {
-        if let Some(task) = &self.task {
-            task.abort();
-        }
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 

@@ -1,115 +1,124 @@
-//! The paths and their answers. Every answer is JSON, errors too.
+//! The paths and their answers. Every answer but the page, the metrics and the events is JSON, errors too.
 
-use super::access::is_allowed;
+use super::Site;
+use super::access::{is_allowed, is_own_name};
+use super::answer::{foreign_host, guarded, method_not_allowed, not_found, too_slow, unauthorized};
+use super::health::{self, Health};
+use super::metrics;
 use super::status::WorkerStatus;
-use super::{Site, Worker};
-use crate::config::Secret;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use super::{events, windows};
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
-use serde_json::json;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Enough for as many look-ups as one call may hold.
+const MAX_BODY_BYTES: usize = 512 * 1024;
+/// A request must be there and answered within this time.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+const OPENAPI: &str = include_str!("openapi.json");
+/// Empty of data: it asks for the token itself, and for everything else with it.
+const CONSOLE: &str = include_str!("console.html");
+/// Nothing but what stands in the page, and nothing but this worker.
+const CONSOLE_MAY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
+                           img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// Who may ask for a path.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// Whoever has the token, when there is one.
+    Token,
+    /// Anybody: it says nothing that is worth hiding.
+    Open,
+}
+
+/// Every path with what it answers.
+fn table() -> Vec<(&'static str, Door, MethodRouter<Arc<Site>>)> {
+    vec![
+        ("/", Door::Open, get(console)),
+        ("/healthz", Door::Open, get(healthz)),
+        ("/readyz", Door::Open, get(readyz)),
+        ("/metrics", Door::Token, get(metrics_page)),
+        ("/openapi.json", Door::Open, get(openapi)),
+        ("/v1/status", Door::Token, get(status)),
+        ("/v1/events", Door::Token, get(events::events)),
+        ("/v1/windows", Door::Token, post(windows::many)),
+        ("/v1/windows/{channel}/{business_id}/{customer_id}", Door::Token, get(windows::one)),
+    ]
+}
 
 /// All of them, behind the token if there is one.
-pub(super) fn routes(site: Arc<Site>, token: Option<Secret>) -> Router {
-    let guard = move |request: Request, next: Next| {
-        let allowed = is_allowed(request.headers(), token.as_ref());
-        async move { if allowed { next.run(request).await } else { unauthorized() } }
-    };
-    Router::new()
-        .route("/v1/status", get(status))
+pub(super) fn routes(site: Arc<Site>) -> Router {
+    let mut router = Router::new();
+    for (path, door, answers) in table() {
+        let answers = match door {
+            Door::Open => answers,
+            Door::Token => answers.layer(middleware::from_fn_with_state(site.clone(), guard)),
+        };
+        router = router.route(path, answers);
+    }
+    router
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(middleware::from_fn(guard))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::map_response(|response| async { guarded(response) }))
         .with_state(site)
 }
 
+/// Lets those in who have the token. Without a token, a browser must not be lured here: a page from elsewhere whose
+/// name leads to this address would read what only this machine may.
+async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
+    if !is_allowed(request.headers(), site.token.as_ref()) {
+        return unauthorized();
+    }
+    if site.token.is_none() && !is_own_name(request.headers()) {
+        return foreign_host();
+    }
+    next.run(request).await
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await.unwrap_or_else(|_| too_slow())
+}
+
+async fn console() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CONTENT_SECURITY_POLICY, CONSOLE_MAY)];
+    (headers, CONSOLE).into_response()
+}
+
+async fn healthz(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    shown(&site, &headers, health::liveness(site.worker.get()))
+}
+
+async fn readyz(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
+    shown(&site, &headers, health::readiness(site.worker.get(), site.pulse.misplaced_lately()))
+}
+
+/// Probes have no token and need only the code.
+fn shown(site: &Site, headers: &HeaderMap, health: Health) -> Response {
+    let code = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let health = if is_allowed(headers, site.token.as_ref()) { health } else { health.without_details() };
+    (code, Json(health)).into_response()
+}
+
+async fn metrics_page(State(site): State<Arc<Site>>) -> Response {
+    let ready = health::readiness(site.worker.get(), site.pulse.misplaced_lately());
+    ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], metrics::page(&site, &ready)).into_response()
+}
+
+async fn openapi() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
+}
+
 async fn status(State(site): State<Arc<Site>>) -> Json<WorkerStatus> {
-    let worker = site.worker.get();
-    let boards = worker.map_or(&[][..], |Worker { boards, .. }| boards);
-    let status = WorkerStatus::new(&site.group_id, worker.map(|worker| worker.instance.as_str()), boards);
-    Json(status.with_aside(site.aside.get()))
-}
-
-async fn not_found() -> Response {
-    error(StatusCode::NOT_FOUND, "not_found", "there is nothing under this path")
-}
-
-async fn method_not_allowed() -> Response {
-    error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path is not asked with this method")
-}
-
-fn unauthorized() -> Response {
-    let answer = error(StatusCode::UNAUTHORIZED, "unauthorized", "present admin.token: Authorization: Bearer TOKEN");
-    ([(header::WWW_AUTHENTICATE, "Bearer")], answer).into_response()
-}
-
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({ "error": { "code": code, "message": message } }))).into_response()
+    Json(site.status())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::OnceLock;
-    use ureq::http::Response as Answer;
-
-    fn ask(method: &str, url: &str, token: Option<&str>) -> Answer<ureq::Body> {
-        let agent = ureq::Agent::config_builder().http_status_as_error(false).proxy(None).build().new_agent();
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        if let Some(token) = token {
-            request = request.header("Authorization", format!("Bearer {token}"));
-        }
-        agent.run(request.body(()).unwrap()).unwrap()
-    }
-
-    /// Serves as `run` does, with that token, while `client` asks at the base URL it is given.
-    fn serve(token: Option<&str>, client: impl FnOnce(&str) + Send + 'static) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let base = format!("http://{}", listener.local_addr().unwrap());
-            let site = Arc::new(Site { group_id: "worker".into(), worker: OnceLock::new(), aside: OnceLock::new() });
-            let server = tokio::spawn(axum::serve(listener, routes(site, token.map(Secret::new))).into_future());
-            tokio::task::spawn_blocking(move || client(&base)).await.unwrap();
-            server.abort();
-        });
-    }
-
-    #[test]
-    fn a_worker_that_still_waits_for_kafka_and_redis_shows_no_shards() {
-        serve(None, |base| {
-            let mut answer = ask("GET", &format!("{base}/v1/status"), None);
-            assert_eq!(answer.status(), 200);
-            let status: WorkerStatus = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-            assert_eq!(status, WorkerStatus::new("worker", None, &[]));
-        });
-    }
-
-    #[test]
-    fn every_error_is_json_with_a_code() {
-        serve(Some("open-sesame"), |base| {
-            let right = Some("open-sesame");
-            let table = [
-                ("GET", "/v1/status", right, 200, None),
-                ("GET", "/v1/nothing", right, 404, Some("not_found")),
-                ("GET", "/", right, 404, Some("not_found")),
-                ("DELETE", "/v1/status", right, 405, Some("method_not_allowed")),
-                ("GET", "/v1/status", None, 401, Some("unauthorized")),
-                ("GET", "/v1/status", Some("open"), 401, Some("unauthorized")),
-                ("GET", "/v1/nothing", None, 401, Some("unauthorized")),
-            ];
-            for (method, path, token, status, code) in table {
-                let mut answer = ask(method, &format!("{base}{path}"), token);
-                let body: serde_json::Value =
-                    serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
-                assert_eq!(answer.status(), status, "{method} {path} {token:?}");
-                assert_eq!(body["error"]["code"].as_str(), code, "{method} {path} {token:?}");
-                assert_eq!(answer.headers().contains_key("www-authenticate"), status == 401, "{method} {path}");
-            }
-        });
-    }
-}
+mod tests;

@@ -101,8 +101,7 @@ macro_rules! counters {
 
         impl From<&Tally> for Counters {
             fn from(tally: &Tally) -> Counters {
-                let Tally { $($name),* } = tally;
-                Counters { $($name: $name.get()),* }
+                Counters { $($name: tally.$name.get()),* }
             }
         }
     };
@@ -111,8 +110,12 @@ macro_rules! counters {
 counters! {
     /// Inbound records taken.
     inbound
+    /// Those of them in which something could not be used.
+    inbound_rejected
     /// Intent records taken.
     intents
+    /// Those of them that could not be used.
+    intents_rejected
     /// Verdicts: session send.
     session_sends
     /// Verdicts: template required.
@@ -141,6 +144,8 @@ counters! {
     late
     /// Events from the future.
     future
+    /// Events that changed nothing: they came twice, or after a later one.
+    unmoved
     /// Negative verdicts without proof.
     timed_out
     /// Inbound records that lie elsewhere than co-partitioning asserts.

@@ -16,6 +16,7 @@ use crate::shard::codec::Codec;
 use crate::shard::engine::rules::Rules;
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
+use crate::shard::metered::MeteredStore;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
 use crate::wire::decoder::Formats;
@@ -149,6 +150,7 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             Ok(store) => store,
             Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
         };
+        let store = MeteredStore::new(store, board.clone());
         let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts) };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
@@ -172,6 +174,8 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
                     pause = SHORTEST_PAUSE;
                 }
                 warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
+                // It pauses on purpose.
+                board.turned();
                 if !slept(pause, stop) {
                     return Ended::Stopped;
                 }

@@ -68,6 +68,10 @@ pub struct DemoArguments {
     /// Plain lines instead of a moving picture, as when the output is not a terminal
     #[arg(long)]
     pub plain: bool,
+
+    /// Leave the console's page closed; it is opened where there is a display
+    #[arg(long)]
+    pub no_browser: bool,
 }
 
 /// Of the check.
@@ -266,7 +270,7 @@ mod tests {
                 dry_run,
             }))
         };
-        let demo = |duration, plain| Command::Demo(DemoArguments { duration, plain });
+        let demo = |duration, plain| Command::Demo(DemoArguments { duration, plain, no_browser: false });
         let table = [
             ("run", Command::Run),
             ("demo", demo(None, false)),

@@ -1,11 +1,11 @@
 //! `sessiongate run`.
 
 use super::{FAILURE, MISCONFIGURED, SUCCESS};
-use crate::admin::Admin;
+use crate::admin::{Admin, Shown};
 use crate::app::aside::{self, Aside};
 use crate::app::{self, Ended, StoreMaker, preflight, template_reader};
 use crate::config::Config;
-use crate::io::redis::RedisStore;
+use crate::io::redis::{Patience, RedisOptions, RedisStore};
 use crate::ports::{StoreError, WindowStore};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,8 @@ use tracing::{error, info};
 
 /// What is in flight has so long to be committed once the worker was asked to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(30);
+/// Whoever looks a window up over HTTP waits no longer than this for Redis.
+const LOOKUP_PATIENCE: Patience = Patience { connect: Duration::from_secs(1), answer: Duration::from_secs(2) };
 
 pub(super) fn run(config: &Config) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -26,7 +28,7 @@ async fn serve(config: &Config) -> anyhow::Result<u8> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     info!(version = env!("CARGO_PKG_VERSION"), "starting");
     // It listens from the start, so that a worker that waits for Kafka or Redis can be asked too.
-    let admin = Admin::start(&config.admin, &config.kafka.group_id).await;
+    let admin = Admin::start(config).await;
 
     let stop = Arc::new(AtomicBool::new(false));
     let looking = tokio::task::spawn_blocking({
@@ -92,7 +94,15 @@ async fn work(
     parts.iter_mut().for_each(|shard| shard.templates = aside.templates().clone());
     let instance = parts.first().map(|shard| shard.instance.clone()).unwrap_or_default();
     let mut running = app::start(parts, store)?;
-    admin.show(&instance, running.boards());
+    let options = preflight::redis_options(config);
+    let lookups = RedisStore::new(&RedisOptions { patience: LOOKUP_PATIENCE, ..options.clone() })?;
+    admin.show(Shown {
+        instance: instance.clone(),
+        boards: running.boards().to_vec(),
+        store: Box::new(lookups),
+        probe: Box::new(RedisStore::new(&options)?),
+        kafka: preflight::admin_settings(config),
+    })?;
     info!(shards = config.worker.shards, instance, "running");
     let mut broken = None;
     tokio::select! {

@@ -337,5 +337,6 @@ table! {
         "Where health, metrics, window look-ups and the console are served. An address that other machines reach \
          needs `admin.token`.");
     ADMIN_TOKEN = key("admin.token", Kind::Token, Absent("no token is asked for"),
-        "The bearer token for everything but health.").secret();
+        "The bearer token for everything but health, the API's description and the console's empty page, which asks for \
+         it.").secret();
 }

@@ -1,6 +1,7 @@
 //! How far the inbound log is reflected in Redis, and what proves that nothing is missing.
 
 use super::ids::{Offset, Partition, TopicId};
+use super::policy::FUTURE_TOLERANCE;
 use super::time::{Now, Span, Timestamp};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,13 @@ impl Frontier {
     /// Whether records that were applied before are being applied again.
     pub fn is_reapplying(&self) -> bool {
         self.next < self.reapply_to
+    }
+
+    /// Whether it can prove something of this topic's windows that may still be open when acts from before `since` no
+    /// longer count: the log behind it must reach back to then. A future act is clamped, so it may lie a little apart.
+    pub fn speaks_for(&self, topic_id: &TopicId, since: Timestamp) -> bool {
+        let reaches_back = self.reaches_back_to == Timestamp::MIN || since >= self.reaches_back_to + FUTURE_TOLERANCE;
+        self.topic_id == *topic_id && reaches_back
     }
 }
 

@@ -71,6 +71,14 @@ pub enum TemplateReason {
 }
 
 impl TemplateReason {
+    /// Every reason.
+    pub const ALL: [TemplateReason; 4] = [
+        TemplateReason::NoOpenWindow,
+        TemplateReason::WindowClosing,
+        TemplateReason::ProviderRefused,
+        TemplateReason::TemplateRequested,
+    ];
+
     /// What a verdict for this reason rests on, given whether everything was seen: a provider's word stays one.
     pub fn basis(self, proven: bool) -> Basis {
         match (self, proven) {
@@ -103,6 +111,9 @@ pub enum Basis {
 }
 
 impl Basis {
+    /// Every basis.
+    pub const ALL: [Basis; 3] = [Basis::Complete, Basis::Timeout, Basis::Advisory];
+
     /// The stable code.
     pub fn as_str(self) -> &'static str {
         match self {

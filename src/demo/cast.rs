@@ -10,6 +10,9 @@ pub(super) struct Chat {
 /// The customer that a person at the keyboard may be.
 pub(super) const YOU: Chat = Chat { business: "bakery", customer: "12025550199" };
 
+/// A customer of the bakery who writes often.
+pub(super) const ANA: &str = "12025550101";
+
 /// All chats. One customer has two: a window belongs to both ends of it.
 pub(super) const CHATS: [Chat; 13] = [
     Chat { business: "bakery", customer: "12025550101" },

@@ -27,6 +27,7 @@ use screen::Screen;
 use stage::Stage;
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
@@ -71,7 +72,10 @@ fn is_moving(arguments: &DemoArguments) -> bool {
 fn perform(arguments: &DemoArguments) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut show = Show::open(is_moving(arguments))?;
+        let mut show = Show::open(is_moving(arguments)).await?;
+        if !arguments.no_browser {
+            show.open_browser();
+        }
         let played = show.play(arguments.duration).await;
         // The terminal is given back at once, and before the last words.
         if let View::Picture(_) = show.view {
@@ -112,13 +116,14 @@ struct Show {
 }
 
 impl Show {
-    fn open(moving: bool) -> anyhow::Result<Show> {
+    async fn open(moving: bool) -> anyhow::Result<Show> {
         let (interrupt, terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let clock = SystemClock::new();
-        let stage = Stage::open()?;
+        let stage = Stage::open().await?;
         let (tell, observations) = mpsc::unbounded_channel();
         let reader = players::reader(&stage.venue, tell)?;
-        let picture = Picture::new(&stage.venue.brokers, stage.length, stage.guard, clock.now().wall);
+        let mut picture = Picture::new(&stage.venue.brokers, stage.length, stage.guard, clock.now().wall);
+        picture.console = stage.console();
         let view = match moving {
             true => View::Picture(Screen::open().context("the terminal cannot be drawn on; try --plain")?),
             false => {
@@ -127,6 +132,17 @@ impl Show {
             }
         };
         Ok(Show { view, picture, observations, clock, interrupt, terminate, feeder: None, reader, stage })
+    }
+
+    /// Opens the console where there is somebody to look at it.
+    fn open_browser(&self) {
+        let has_display = ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
+        let opener = if cfg!(target_os = "macos") { "open" } else { "xdg-open" };
+        if let Some(url) = self.picture.console.as_ref().filter(|_| has_display || cfg!(target_os = "macos")) {
+            let quiet = (Stdio::null(), Stdio::null(), Stdio::null());
+            // The address is on the screen too: whoever has no such program opens it by hand.
+            let _ = Command::new(opener).arg(url).stdin(quiet.0).stdout(quiet.1).stderr(quiet.2).spawn();
+        }
     }
 
     /// Stops the traffic and the worker, and takes in what is still on its way. Answers whether the worker has left

@@ -13,6 +13,8 @@ const REMEMBERED: Span = Span::from_secs(60);
 /// The state of the demo as a reader downstream knows it.
 pub(super) struct Picture {
     pub(super) brokers: String,
+    /// Where the console is.
+    pub(super) console: Option<String>,
     pub(super) guard: Span,
     pub(super) length: Span,
     pub(super) started_at: Timestamp,
@@ -110,6 +112,7 @@ impl Picture {
     pub(super) fn new(brokers: &str, length: Span, guard: Span, started_at: Timestamp) -> Picture {
         Picture {
             brokers: brokers.to_owned(),
+            console: None,
             guard,
             length,
             started_at,

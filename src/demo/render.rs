@@ -1,5 +1,6 @@
 //! The picture as lines of a terminal: a function of what was seen, the time, and the room there is.
 
+use super::cast;
 use super::invite;
 use super::line::{Line, Tone};
 use super::picture::{Counts, Kind, Phase, Picture, Told, WindowSeen, seconds};
@@ -15,6 +16,8 @@ const TAIL_COLUMNS: usize = 14;
 /// No more of the story than this, and no less if there is any room.
 const MOST_EVENTS: usize = 10;
 const FEWEST_EVENTS: usize = 4;
+/// A terminal of so many rows has one for the console's address.
+const LINES_WITH_CONSOLE: usize = 16;
 
 /// Draws it for that many columns and rows. Never gives more of either.
 pub(super) fn draw(picture: &Picture, now: Timestamp, width: usize, height: usize) -> Vec<Line> {
@@ -165,7 +168,12 @@ fn invitation(picture: &Picture, width: usize, height: usize) -> Vec<Line> {
     let heading = Line::of(Tone::Strong, "TAKE PART")
         .and(Tone::Plain, format!("  broker {}", picture.brokers))
         .and(Tone::Faint, "   q or Ctrl-C ends the demo");
-    let mut lines = vec![heading];
+    let mut lines = Vec::new();
+    if let Some(url) = picture.console.as_ref().filter(|_| height >= LINES_WITH_CONSOLE) {
+        let console = Line::of(Tone::Strong, "WATCH").and(Tone::Plain, format!("  {url}"));
+        lines.push(console.and(Tone::Faint, format!("   look up {} and {}", cast::YOU.business, cast::ANA)));
+    }
+    lines.push(heading);
     let commands = [
         ("you write to the bakery:", invite::message(&picture.brokers)),
         ("the bakery writes to you:", invite::intent(&picture.brokers)),

@@ -1,5 +1,6 @@
 //! Everything that is on stage: brokers, store and worker, all in this process.
 
+use crate::admin::{Admin, Shown};
 use crate::app::preflight::Found;
 use crate::app::{self, Running};
 use crate::config::{Config, Sources};
@@ -9,6 +10,7 @@ use crate::io::kafka::HistorySource;
 use crate::io::kafka::mock::MockCluster;
 use crate::io::memory::MemoryStore;
 use crate::ports::{Clock, StoreError, WindowStore};
+use anyhow::Context;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,9 @@ max_wait = "5s"
 [window]
 length = "20s"
 guard = "3s"
+
+[admin]
+listen = "127.0.0.1:0"
 "#;
 
 /// The names of the topics, and where the brokers listen.
@@ -62,12 +67,13 @@ pub(super) struct Stage {
     pub(super) venue: Venue,
     pub(super) length: Span,
     pub(super) guard: Span,
+    admin: Admin,
     _brokers: MockCluster,
 }
 
 impl Stage {
     /// Starts it all.
-    pub(super) fn open() -> anyhow::Result<Stage> {
+    pub(super) async fn open() -> anyhow::Result<Stage> {
         let mut config = configuration()?;
         let venue = |brokers| Venue {
             brokers,
@@ -86,9 +92,24 @@ impl Stage {
         let brokers = MockCluster::start(&topics, PARTITIONS)?;
         venue.brokers = brokers.bootstrap_servers();
         config.kafka.brokers = venue.brokers.clone();
-        let running = app::start(parts(&config), store())?;
+        let (parts, store) = (parts(&config), store());
+        let kafka = parts.first().context("the demo has shards")?.kafka.clone();
+        let running = app::start(parts, maker(&store))?;
+        let admin = Admin::start(&config).await;
+        admin.show(Shown {
+            instance: "demo".to_owned(),
+            boards: running.boards().to_vec(),
+            store: Box::new(store.clone()),
+            probe: Box::new(store),
+            kafka,
+        })?;
         let rules = config.window.rules;
-        Ok(Stage { running, venue, length: rules.length, guard: rules.guard, _brokers: brokers })
+        Ok(Stage { running, venue, length: rules.length, guard: rules.guard, admin, _brokers: brokers })
+    }
+
+    /// Where the console is.
+    pub(super) fn console(&self) -> Option<String> {
+        self.admin.address().map(|address| format!("http://{address}/"))
     }
 
     /// Whether every partition has found its shard, and every shard its partitions.
@@ -134,9 +155,13 @@ fn parts(config: &Config) -> Vec<app::ShardParts> {
     parts
 }
 
-fn store() -> app::StoreMaker {
+fn store() -> MemoryStore {
     let clock = SystemClock::new();
-    let store = MemoryStore::new(Arc::new(move || clock.now().wall));
+    MemoryStore::new(Arc::new(move || clock.now().wall))
+}
+
+fn maker(store: &MemoryStore) -> app::StoreMaker {
+    let store = store.clone();
     Arc::new(move || -> Result<Box<dyn WindowStore + Send>, StoreError> { Ok(Box::new(store.clone())) })
 }
 

@@ -33,9 +33,10 @@ fn in_brackets(parts: Vec<String>) -> String {
 /// What is said once, at the beginning.
 pub(super) fn greeting(picture: &Picture) -> String {
     let (length, guard) = (seconds(picture.length), seconds(picture.guard));
+    let console = picture.console.as_ref().map_or_else(String::new, |url| format!("the console is at {url}\n"));
     format!(
         "sessiongate demo: windows of {length} s with a guard of {guard} s; a Kafka broker is at {}\n\
-         to write to the bakery as a customer:  {}\n\
+         {console}to write to the bakery as a customer:  {}\n\
          to have the bakery write back:  {}",
         picture.brokers,
         invite::message(&picture.brokers).join(" "),

@@ -4,6 +4,8 @@ pub mod aside;
 pub mod codec;
 pub mod engine;
 pub mod hands;
+pub mod meter;
+pub mod metered;
 pub mod runner;
 pub mod tally;
 mod teller;

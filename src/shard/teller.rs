@@ -178,7 +178,7 @@ impl Teller {
                     );
                 }
             }
-            Notice::LateInbound | Notice::FutureInbound => {}
+            Notice::LateInbound | Notice::FutureInbound | Notice::UnmovedWindow => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a worker tells of itself, and what `sessiongate status` makes of it.
 
+use crate::support::api::free_address;
 use crate::support::site::Site;
 use crate::support::traffic::now_ms;
 use crate::support::wait_until;
@@ -35,11 +36,6 @@ fn status(site: &Site, arguments: &[&str], settings: &[(&str, &str)]) -> Told {
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Told { code: output.status.code(), out: text(output.stdout), errors: text(output.stderr) }
-}
-
-/// An address that nobody listens on, for the moment.
-fn free_address() -> String {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 fn say_and_ask(site: &Site, customers: std::ops::Range<usize>) {

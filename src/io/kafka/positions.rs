@@ -5,6 +5,7 @@ use super::oauth;
 use super::settings::KafkaSettings;
 use super::sys::{Handle, NativeError, OffsetSpec, PendingOffsets, PendingTopics};
 use super::topology::topic_id;
+use crate::core::frontier::Ends;
 use crate::core::ids::{Offset, Partition, TopicId};
 use crate::core::time::Timestamp;
 use anyhow::anyhow;
@@ -108,6 +109,32 @@ impl Onlooker {
             }
         };
         Ok(names.iter().map(found).collect())
+    }
+
+    /// Looks up how many partitions a topic of the embedded brokers has: they describe no topics.
+    pub fn embedded_topic(&self, name: &str) -> anyhow::Result<Topic> {
+        let metadata = self.client.fetch_metadata(Some(name), self.settings.call_timeout)?;
+        let partitions = metadata.topics().first().map_or(0, |topic| topic.partitions().len());
+        let partitions = i32::try_from(partitions).unwrap_or(i32::MAX);
+        Ok(Topic { name: name.to_owned(), id: topic_id(None), partitions })
+    }
+
+    /// Reads the high watermarks of all partitions; an error when one of them cannot be read.
+    pub fn ends(&self, topic: &Topic) -> anyhow::Result<Ends> {
+        let (offsets, problems) = self.list(topic, OffsetSpec::Latest);
+        match problems.into_iter().next() {
+            Some(problem) => Err(anyhow!(problem)),
+            None => Ok(Ends(offsets.into_iter().map(|(number, offset)| (Partition(number), Offset(offset))).collect())),
+        }
+    }
+
+    /// Reads how far the group has come, where it has committed anything.
+    pub fn committed_offsets(&self, topic: &Topic) -> anyhow::Result<BTreeMap<Partition, Offset>> {
+        let at = |(number, committed)| match committed {
+            Committed::At(offset) => Some((Partition(number), offset)),
+            Committed::Nowhere => None,
+        };
+        Ok(self.committed(topic)?.into_iter().filter_map(at).collect())
     }
 
     /// Reads the topic's offsets; history begins at `since`.

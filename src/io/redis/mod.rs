@@ -69,6 +69,24 @@ impl RedisStore {
         }
     }
 
+    /// Whether a write of the worker's would be taken now: asks for one that a full, read-only or misconfigured Redis
+    /// refuses, and that changes nothing in any other. All servers of a cluster are asked.
+    pub fn check_writable(&mut self) -> Result<(), StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.check_writable(),
+            Place::Cluster(store) => store.check_writable(),
+        }
+    }
+
+    /// About how many windows there are: the share of windows among some of the keys, times the number of all keys.
+    /// Keys that have expired and were not removed yet count too.
+    pub fn estimate_windows(&mut self) -> Result<u64, StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.estimate_windows(),
+            Place::Cluster(store) => store.estimate_windows(),
+        }
+    }
+
     /// Reads one window; None when there is nothing.
     pub fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
         match &mut self.0 {

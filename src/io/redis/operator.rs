@@ -3,15 +3,17 @@
 use super::standalone::Standalone;
 use super::{clock, errors, text};
 use crate::core::frontier::Stored;
-use crate::core::ids::WindowKey;
+use crate::core::ids::{Partition, WindowKey};
 use crate::core::time::{Span, Timestamp};
 use crate::core::window::Window;
 use crate::ports::StoreError;
-use redis::Value;
+use redis::{Pipeline, Value};
 use std::borrow::BorrowMut;
 use std::collections::{HashSet, VecDeque};
 
 const KEYS_A_SCAN: usize = 1_000;
+/// No partition has that number.
+pub(super) const NO_PARTITION: Partition = Partition(-1);
 
 /// What Redis says of itself.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +100,41 @@ impl Standalone {
         })
     }
 
+    /// See `RedisStore::check_writable`.
+    pub(super) fn check_writable(&mut self) -> Result<(), StoreError> {
+        let nowhere = self.keys.frontier(NO_PARTITION);
+        self.link.ask(&write_nothing(&nowhere)).map(|_| ())
+    }
+
+    /// See `RedisStore::estimate_windows`.
+    pub(super) fn estimate_windows(&mut self) -> Result<u64, StoreError> {
+        let mut start = [0; 8];
+        // Without randomness it is the same keys each time, which is an estimate too.
+        let _ = getrandom::fill(&mut start);
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("DBSIZE");
+        // From anywhere: a cursor names a place in the table of keys. The whole table is read from its beginning.
+        for cursor in [0, u64::from_le_bytes(start)] {
+            pipeline.cmd("SCAN").arg(cursor).arg("COUNT").arg(KEYS_A_SCAN);
+        }
+        let mut answers = self.link.ask(&pipeline)?.into_iter();
+        let all: u64 = answers
+            .next()
+            .and_then(|answer| redis::from_redis_value(answer).ok())
+            .ok_or_else(|| errors::unexpected_answer("DBSIZE"))?;
+        let (mut looked_at, mut windows) = (0_u64, 0_u64);
+        for answer in answers {
+            let (next, keys): (String, Vec<Vec<u8>>) =
+                redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
+            looked_at += keys.len() as u64;
+            windows += keys.iter().filter(|key| self.keys.parse_window(key).is_some()).count() as u64;
+            if next == "0" && looked_at >= all {
+                break;
+            }
+        }
+        Ok(if looked_at == 0 { 0 } else { (all as f64 * windows as f64 / looked_at as f64).round() as u64 })
+    }
+
     /// Reads one window; None when there is nothing.
     pub fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
         Ok(self.read_windows(vec![key.clone()])?.into_iter().next())
@@ -109,8 +146,7 @@ impl Standalone {
         WindowScan::of(self, filter, limit)
     }
 
-    /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act: applying it again
-    /// opens the window again.
+    /// See `RedisStore::delete_window`.
     pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("DEL").arg(self.keys.window(key)).cmd("DEL").arg(self.keys.advice(key));
@@ -146,6 +182,14 @@ impl Standalone {
         }
         Ok(windows)
     }
+}
+
+/// A write that needs every right and all the room that a write needs, and changes nothing: XX writes only over what is
+/// there.
+pub(super) fn write_nothing(nowhere: &str) -> Pipeline {
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("SET").arg(nowhere).arg("").arg("XX").arg("PX").arg(1);
+    pipeline
 }
 
 /// Windows as they are found. After an error it ends.

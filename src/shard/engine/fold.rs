@@ -151,10 +151,15 @@ impl Engine {
             let after = before.map_or(own, |before| before.merge(own, length));
             self.transaction.hold(act.record.partition, key, after, length);
             self.seen.note(*print, after, now);
-            if act.emits && before.map(|before| before.last_inbound_at) != Some(after.last_inbound_at) {
-                let touches = before.is_some_and(|before| act.at < before.expires_at(length));
-                self.tell_window(act, key, customer, after, touches);
+            if !act.emits {
+                continue;
             }
+            if before.map(|before| before.last_inbound_at) == Some(after.last_inbound_at) {
+                self.notices.push(Notice::UnmovedWindow);
+                continue;
+            }
+            let touches = before.is_some_and(|before| act.at < before.expires_at(length));
+            self.tell_window(act, key, customer, after, touches);
         }
     }
 

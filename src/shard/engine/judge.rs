@@ -15,7 +15,6 @@ use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
 use crate::core::intent::Intent;
 use crate::core::lane::{self, Lane, Pending, Waiting};
 use crate::core::partitioner::home;
-use crate::core::policy::FUTURE_TOLERANCE;
 use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::verdict::{Basis, Finding, TemplateReason, Verdict, find};
@@ -79,15 +78,11 @@ impl Evidence<'_> {
         else {
             return false;
         };
-        if frontier.topic_id != self.topology.topic_id {
-            return false;
-        }
-        let reaches_back = frontier.reaches_back_to == Timestamp::MIN
-            || self.now.wall - window.length >= frontier.reaches_back_to + FUTURE_TOLERANCE;
+        let speaks = frontier.speaks_for(&self.topology.topic_id, self.now.wall - window.length);
         // What this shard holds above the stored frontier counts: if its transaction aborts, the verdict goes with it.
         let own = self.cursors.get(&partition).filter(|cursor| cursor.placed && frontier.next >= cursor.merged_to);
         let applied = own.map_or(frontier.next, |cursor| cursor.next.max(frontier.next));
-        reaches_back && applied >= *end
+        speaks && applied >= *end
     }
 
     /// The verdict and whether it went without proof, or none while it has to wait.

@@ -40,6 +40,8 @@ pub enum Notice {
     Aborted,
     /// An event came after its window had ended.
     LateInbound,
+    /// An event changed nothing: it came twice, or after a later one.
+    UnmovedWindow,
     /// An event's time lay in the future.
     FutureInbound,
     /// Something of a kind that the table does not know.

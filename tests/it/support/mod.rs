@@ -1,8 +1,10 @@
 //! What the tests on real services share.
 
+pub mod api;
 pub mod certificates;
 pub mod collect;
 pub mod command;
+pub mod exposition;
 pub mod forwarder;
 pub mod grants;
 pub mod inspect;

@@ -3,11 +3,12 @@
 use super::Cluster;
 use super::map::Owner;
 use crate::core::ids::WindowKey;
-use crate::io::redis::operator::{Health, StoredWindow, WindowFilter, WindowScan};
+use crate::io::redis::operator::{Health, NO_PARTITION, StoredWindow, WindowFilter, WindowScan, write_nothing};
 use crate::io::redis::server::Server;
 use crate::io::redis::standalone::Standalone;
 use crate::io::redis::{errors, yes_or_no};
 use crate::ports::StoreError;
+use redis::Pipeline;
 
 impl Cluster {
     /// Of all servers that own slots, what is worst.
@@ -21,6 +22,20 @@ impl Cluster {
             });
         }
         worst.ok_or_else(errors::no_cluster_node)
+    }
+
+    /// See `RedisStore::check_writable`.
+    pub(in super::super) fn check_writable(&mut self) -> Result<(), StoreError> {
+        self.under_map(|cluster, map| {
+            let nothing = |owner| write_nothing(&cluster.frontier_key(NO_PARTITION, owner));
+            let pipelines: Vec<Pipeline> = map.owners.iter().map(nothing).collect();
+            cluster.fleet.ask(map, &pipelines).map(drop)
+        })
+    }
+
+    /// See `RedisStore::estimate_windows`.
+    pub(in super::super) fn estimate_windows(&mut self) -> Result<u64, StoreError> {
+        self.servers()?.iter_mut().map(Standalone::estimate_windows).sum()
     }
 
     /// Reads one window; None when there is nothing.

@@ -1,0 +1,149 @@
+//! What is deployed beside the worker asks for metrics that exist, with labels that they have.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use sessiongate::admin::metrics::catalogue::{Family, Kind, families};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+
+/// What Prometheus adds to every sample, and to buckets.
+const ADDED: [&str; 3] = ["instance", "job", "le"];
+/// What Prometheus knows of a target by itself.
+const OWN: [&str; 1] = ["up"];
+/// Words of the query language.
+const WORDS: [&str; 10] = ["by", "without", "and", "or", "unless", "offset", "sum", "min", "max", "count"];
+
+fn read(path: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn dashboard_queries() -> Vec<String> {
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&read("deploy/grafana/dashboards/sessiongate.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter().filter(|panel| panel["type"] != "row");
+    let queries = panels.flat_map(|panel| {
+        let targets = panel["targets"].as_array().unwrap();
+        assert!(!targets.is_empty(), "a panel that asks for nothing: {}", panel["title"]);
+        targets.iter().map(|target| target["expr"].as_str().unwrap().to_owned())
+    });
+    let variables = dashboard["templating"]["list"].as_array().unwrap().iter();
+    let variables = variables.filter_map(|variable| variable["definition"].as_str().map(str::to_owned));
+    queries.chain(variables).collect()
+}
+
+fn alert_queries() -> Vec<String> {
+    let rules = read("deploy/prometheus/alerts.yml");
+    let queries: Vec<String> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("expr: ")).map(str::to_owned).collect();
+    assert_eq!(queries.len(), rules.matches("- alert: ").count(), "each alert has its query on one line");
+    queries
+}
+
+/// The metrics that a query names, and the labels.
+fn names_in(query: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut metrics, mut labels) = (BTreeSet::new(), BTreeSet::new());
+    let (mut word, mut quoted, mut depth, mut grouping, mut after) = (String::new(), false, 0, false, String::new());
+    for c in query.chars().chain([' ']) {
+        if quoted {
+            quoted = c != '"';
+            continue;
+        }
+        if c.is_ascii_alphanumeric() || c == '_' || (c == '$' && word.is_empty()) {
+            word.push(c);
+            continue;
+        }
+        let is_name = word.starts_with(|c: char| c.is_ascii_alphabetic());
+        match std::mem::take(&mut word) {
+            name if is_name && (depth > 0 || grouping) => drop(labels.insert(name)),
+            name if is_name && c != '(' && !WORDS.contains(&name.as_str()) => drop(metrics.insert(name)),
+            name if is_name => after = name,
+            _ => {}
+        }
+        match c {
+            '"' => quoted = true,
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            // What follows `by` is a list of labels.
+            '(' => grouping = std::mem::take(&mut after) == "by",
+            ')' => grouping = false,
+            _ => {}
+        }
+    }
+    (metrics, labels)
+}
+
+fn family_of(metric: &str) -> Option<&'static Family> {
+    families().iter().find(|family| match family.kind {
+        Kind::Histogram => ["_bucket", "_sum", "_count"].iter().any(|end| metric == format!("{}{end}", family.name)),
+        Kind::Counter | Kind::Gauge => metric == family.name,
+    })
+}
+
+/// What is wrong with a query.
+fn faults(query: &str) -> Vec<String> {
+    let (mut metrics, labels) = names_in(query);
+    if let Some(asked) = query.strip_prefix("label_values(") {
+        // Grafana's own: a metric and one of its labels.
+        metrics = asked.split(',').take(1).map(str::to_owned).collect();
+    }
+    let mut faults = Vec::new();
+    let mut known: BTreeSet<&str> = ADDED.into();
+    for metric in metrics.iter().filter(|metric| !OWN.contains(&metric.as_str())) {
+        match family_of(metric) {
+            Some(family) => known.extend(family.labels),
+            None => faults.push(format!("no such metric: {metric}")),
+        }
+    }
+    faults
+        .extend(labels.iter().filter(|label| !known.contains(label.as_str())).map(|it| format!("no such label: {it}")));
+    if metrics.is_empty() {
+        faults.push("it asks for nothing".to_owned());
+    }
+    faults
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_and_labels_that_exist() {
+    let queries = [dashboard_queries(), alert_queries()].concat();
+    assert!(queries.len() > 40, "only {} queries were found", queries.len());
+    let wrong: Vec<String> = queries
+        .iter()
+        .filter_map(|query| Some((query, faults(query))).filter(|(_, faults)| !faults.is_empty()))
+        .map(|(query, faults)| format!("{query}: {}", faults.join(", ")))
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_metric_is_on_the_dashboard() {
+    let asked: BTreeSet<&str> = dashboard_queries()
+        .iter()
+        .flat_map(|query| names_in(query).0)
+        .filter_map(|metric| family_of(&metric).map(|family| family.name))
+        .collect();
+    let missing: Vec<&str> = families().iter().map(|family| family.name).filter(|name| !asked.contains(name)).collect();
+    assert!(missing.is_empty(), "nobody looks at {missing:?}");
+}
+
+#[test]
+fn the_check_finds_what_is_wrong() {
+    let right = [
+        "sum by (le, stage) (rate(sessiongate_stage_duration_seconds_bucket{stage=\"x\"}[5m]))",
+        "up{job=\"a\"} == 0",
+        "label_values(sessiongate_build_info, instance)",
+    ];
+    for query in right {
+        assert_eq!(faults(query), Vec::<String>::new(), "{query}");
+    }
+    for wrong in [
+        "sessiongate_nothing",
+        "sessiongate_stage_duration_seconds",
+        "sum by (customer) (sessiongate_ready)",
+        "sessiongate_ready{shard=\"0\"}",
+        "label_values(sessiongate_nothing, instance)",
+        "1 > 0",
+    ] {
+        assert!(!faults(wrong).is_empty(), "{wrong}");
+    }
+}
