@@ -83,6 +83,13 @@ impl<'a> Enveloped<'a> {
 
 /// What a bare value most likely is: the fields that only one kind has decide.
 pub(super) fn kind_of(value: &[u8]) -> Kind {
+    let (kind, data) = look(value);
+    // There is no CloudEvent within another: the data is looked at once, however deep it is.
+    data.map_or(kind, |data| look(data.get().as_bytes()).0)
+}
+
+/// The kind by the value's own fields; the data of a CloudEvent.
+fn look(value: &[u8]) -> (Kind, Option<&RawValue>) {
     #[derive(Deserialize)]
     struct Shape<'a> {
         intent_id: Option<IgnoredAny>,
@@ -94,15 +101,15 @@ pub(super) fn kind_of(value: &[u8]) -> Kind {
         #[serde(borrow)]
         data: Option<&'a RawValue>,
     }
-    let Ok(shape) = serde_json::from_slice::<Shape<'_>>(value) else { return Kind::Inbound };
-    match shape {
-        Shape { specversion: Some(_), data: Some(data), .. } => kind_of(data.get().as_bytes()),
+    let Ok(shape) = serde_json::from_slice::<Shape<'_>>(value) else { return (Kind::Inbound, None) };
+    let kind = match shape {
         Shape { intent_id: Some(_), .. } => Kind::Intent,
         Shape { message_id: Some(_), .. } => Kind::Inbound,
         Shape { error_code: Some(_), .. } => Kind::Delivery,
         Shape { language: Some(_), status: Some(_), .. } => Kind::Template,
         _ => Kind::Inbound,
-    }
+    };
+    (kind, shape.data.filter(|_| shape.specversion.is_some()))
 }
 
 #[cfg(test)]
@@ -114,6 +121,7 @@ mod tests {
         let table = [
             (r#"{"intent_id":"a","message":{}}"#, Kind::Intent),
             (r#"{"specversion":"1.0","data":{"intent_id":"a"}}"#, Kind::Intent),
+            (r#"{"specversion":"1.0","data":{"specversion":"1.0","data":{"intent_id":"a"}}}"#, Kind::Inbound),
             (r#"{"message_id":"wamid.1","status":"read","language":"en"}"#, Kind::Inbound),
             (r#"{"business_id":"106","error_code":131047}"#, Kind::Delivery),
             (r#"{"account_id":"1","name":"hi","language":"en","status":"PAUSED"}"#, Kind::Template),
