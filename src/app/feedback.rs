@@ -217,16 +217,7 @@ mod tests {
     fn feedback() -> Feedback {
         let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
         let policy = Policy::new([(Channel::new("whatsapp"), ChannelPolicy::new(rules))]);
-        let topics = Topics {
-            session_send: "send".into(),
-            template_required: "template".into(),
-            window_event: "window".into(),
-            dead_letter: "dead".into(),
-            inbound_message: "inbound".into(),
-            outbound_intent: "intent".into(),
-            delivery_status: Some("delivery".into()),
-            template_status: None,
-        };
+        let topics = Topics { template_status: None, ..Topics::default() };
         let encoder = Encoder::new(topics, "gate", "/sessiongate/gate", 1_000_000).with_origin("delivery");
         let codec = Codec::new(policy.clone(), encoder);
         let names = crate::io::kafka::Topics { inbound: "inbound".into(), intent: "intent".into() };

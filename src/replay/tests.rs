@@ -17,16 +17,7 @@ const JSON: Manner = Manner { as_json: true, explains: false, tells_events: fals
 const EXPLAINED: Manner = Manner { as_json: false, explains: true, tells_events: true };
 
 fn encoder() -> Encoder {
-    let topics = Topics {
-        session_send: "session-send".into(),
-        template_required: "template-required".into(),
-        window_event: "window-event".into(),
-        dead_letter: "dead-letter".into(),
-        inbound_message: "in".into(),
-        outbound_intent: "out".into(),
-        delivery_status: None,
-        template_status: None,
-    };
+    let topics = Topics { delivery_status: None, template_status: None, ..Topics::default() };
     Encoder::new(topics, "gate", "/sessiongate/gate", 1_000_000)
 }
 

@@ -143,17 +143,9 @@ mod tests {
     }
 
     fn encode(emission: &Emission) -> OutputRecord {
-        let topics = Topics {
-            session_send: "send".into(),
-            template_required: "template".into(),
-            window_event: "window".into(),
-            dead_letter: "dead".into(),
-            inbound_message: "inbound".into(),
-            outbound_intent: "intent".into(),
-            delivery_status: Some("delivery".into()),
-            template_status: Some("templates".into()),
-        };
-        Encoder::new(topics, "gate", "/sessiongate", 1_000_000).with_origin("webhooks").encode(emission, Timestamp::MIN)
+        Encoder::new(Topics::default(), "gate", "/sessiongate", 1_000_000)
+            .with_origin("webhooks")
+            .encode(emission, Timestamp::MIN)
     }
 
     /// Topic, key, id and value.
@@ -180,7 +172,7 @@ mod tests {
             occurred_at: Timestamp::from_millis(5_000),
         };
         let output = encode(&Emission::Inbound(part(2, event.clone())));
-        assert_eq!(seen(&output)[..3], ["inbound", "106:5511", "webhooks/3/42/2/inbound"]);
+        assert_eq!(seen(&output)[..3], ["inbound-message", "106:5511", "webhooks/3/42/2/inbound"]);
         let record = Record { value: output.value, headers: output.headers, ..part(0, ()).record };
         let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
         let policy = Policy::new([(Channel::new("messenger"), ChannelPolicy::new(rules))]);
@@ -199,7 +191,7 @@ mod tests {
         };
         let source = r#""source":{"topic":"webhooks","partition":3,"offset":42}}"#;
         let value = r#"{"channel":"whatsapp","business_id":"106","customer_id":"5511","error_code":131047,"occurred_at":"1970-01-01T00:00:05.000Z","#;
-        let expected = ["delivery", "106:5511", "webhooks/3/42/1/refusal", &[value, source].concat()];
+        let expected = ["delivery-status", "106:5511", "webhooks/3/42/1/refusal", &[value, source].concat()];
         assert_eq!(seen(&encode(&Emission::Delivery(part(1, failed)))), expected);
 
         let id = TemplateId {
@@ -210,8 +202,12 @@ mod tests {
         let update =
             TemplateUpdate { id, status: TemplateStatus::new("PAUSED"), occurred_at: Timestamp::from_millis(5_000) };
         let value = r#"{"account_id":"waba","name":"order_update","language":"pt-BR","status":"paused","occurred_at":"1970-01-01T00:00:05.000Z","#;
-        let expected =
-            ["templates", "account/waba|order_update|pt_br", "webhooks/3/42/0/template", &[value, source].concat()];
+        let expected = [
+            "template-status",
+            "account/waba|order_update|pt_br",
+            "webhooks/3/42/0/template",
+            &[value, source].concat(),
+        ];
         assert_eq!(seen(&encode(&Emission::Template(part(0, update)))), expected);
     }
 }

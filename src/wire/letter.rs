@@ -124,17 +124,7 @@ mod tests {
 
     /// The original's dead letter, at offset 7 of partition 1.
     fn letter_of(record: &Record) -> Record {
-        let name = |name: &str| name.into();
-        let topics = Topics {
-            session_send: name("send"),
-            template_required: name("template"),
-            window_event: name("window"),
-            dead_letter: name("dead"),
-            inbound_message: name("inbound"),
-            outbound_intent: name("intent"),
-            delivery_status: None,
-            template_status: None,
-        };
+        let topics = Topics { delivery_status: None, template_status: None, ..Topics::default() };
         let reject = Reject::new(ReasonCode::UnknownChannel, "why").at("entry[0]");
         let letter = Emission::DeadLetter(Box::new(DeadLetter { record: record.clone(), reject }));
         let output = Encoder::new(topics, "gate", "/gate", 20_000).encode(&letter, Timestamp::MIN);
@@ -146,7 +136,7 @@ mod tests {
     fn a_letter_tells_why_and_from_where() {
         let letter = Letter::read(&letter_of(&original()).headers).unwrap();
         assert_eq!((letter.reason.as_str(), letter.detail.as_str()), ("unknown_channel", "entry[0]: why"));
-        assert_eq!((letter.topic.as_str(), letter.partition, letter.offset), ("intent", 3, 42));
+        assert_eq!((letter.topic.as_str(), letter.partition, letter.offset), ("outbound-intent", 3, 42));
         assert_eq!((letter.timestamp, letter.group.as_str()), (Some(Timestamp::from_millis(1_000)), "gate"));
         assert_eq!((letter.index.as_deref(), letter.redriven, letter.cut), (Some("entry[0]"), 0, vec![]));
         assert_eq!(Letter::read(&original().headers), None, "no dead letter");
@@ -158,7 +148,7 @@ mod tests {
         for count in 1..4 {
             let dead = letter_of(&sent);
             let back = Letter::read(&dead.headers).unwrap().original(&dead, "dead");
-            assert_eq!((back.topic.as_str(), back.partition), ("intent", 3));
+            assert_eq!((back.topic.as_str(), back.partition), ("outbound-intent", 3));
             let Record { key, value, timestamp, mut headers, .. } = back.record.clone();
             let marks = headers.split_off(original().headers.len());
             assert_eq!((key, value, timestamp, headers), {

@@ -41,6 +41,22 @@ pub struct Topics {
     pub template_status: Option<Arc<str>>,
 }
 
+/// The names that topics have unless they are configured, and one for each kind of report.
+impl Default for Topics {
+    fn default() -> Topics {
+        Topics {
+            session_send: "session-send".into(),
+            template_required: "template-required".into(),
+            window_event: "window-event".into(),
+            dead_letter: "dead-letter".into(),
+            inbound_message: "inbound-message".into(),
+            outbound_intent: "outbound-intent".into(),
+            delivery_status: Some("delivery-status".into()),
+            template_status: Some("template-status".into()),
+        }
+    }
+}
+
 /// What is known of a business's template of that name and language.
 pub type TemplateLookup<'a> = dyn Fn(&BusinessId, &str, &str) -> Option<TemplateStatus> + 'a;
 

@@ -32,17 +32,7 @@ const REASONS: [TemplateReason; 4] = [
 const BASES: [Basis; 3] = [Basis::Complete, Basis::Timeout, Basis::Advisory];
 
 fn encode(emission: Emission) -> OutputRecord {
-    let topics = Topics {
-        session_send: "session-send".into(),
-        template_required: "template-required".into(),
-        window_event: "window-event".into(),
-        dead_letter: "dead-letter".into(),
-        inbound_message: "inbound-message".into(),
-        outbound_intent: "outbound-intent".into(),
-        delivery_status: Some("delivery-status".into()),
-        template_status: Some("template-status".into()),
-    };
-    Encoder::new(topics, "gate", "/sessiongate/gate", 20_000).encode(&emission, now())
+    Encoder::new(Topics::default(), "gate", "/sessiongate/gate", 20_000).encode(&emission, now())
 }
 
 fn header(name: &str, value: &str) -> Header {

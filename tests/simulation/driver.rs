@@ -67,17 +67,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
 }
 
 fn codec(policy: Policy) -> Codec {
-    let topics = Topics {
-        session_send: "session-send".into(),
-        template_required: "template-required".into(),
-        window_event: "window-event".into(),
-        dead_letter: "dead-letter".into(),
-        inbound_message: "inbound-message".into(),
-        outbound_intent: "outbound-intent".into(),
-        delivery_status: Some("delivery-status".into()),
-        template_status: Some("template-status".into()),
-    };
-    Codec::new(policy, Encoder::new(topics, "sessiongate", "sessiongate", 1_000_000))
+    Codec::new(policy, Encoder::new(Topics::default(), "sessiongate", "sessiongate", 1_000_000))
 }
 
 impl Simulation {
