@@ -57,6 +57,14 @@ if [ "${SESSIONGATE_TEST_WITHOUT_BROWSER:-}" != 1 ]; then
   fi
 fi
 
+# Prometheus's own tool reads the metrics and the alert rules where it can be had; a strict reader of the tests' always.
+if scripts/promtool.sh install; then
+  SESSIONGATE_TEST_PROMTOOL=$(scripts/promtool.sh path)
+  export SESSIONGATE_TEST_PROMTOOL
+else
+  warn "There is no promtool (see above): metrics and alert rules are read by the tests alone."
+fi
+
 status=0
 ${launcher[@]+"${launcher[@]}"} cargo test --locked --no-fail-fast ${targets[@]+"${targets[@]}"} "$@" 2>&1 | tee "$output" || status=$?
 

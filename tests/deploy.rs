@@ -1,10 +1,11 @@
-//! What is deployed beside the worker asks for metrics that exist, with labels that they have.
+//! What is deployed beside the worker, and the pages, ask for metrics that exist, with labels that they have.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use sessiongate::admin::metrics::catalogue::{Family, Kind, families};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// What Prometheus adds to every sample, and to buckets.
 const ADDED: [&str; 3] = ["instance", "job", "le"];
@@ -113,6 +114,69 @@ fn dashboard_and_alerts_ask_for_metrics_and_labels_that_exist() {
         .map(|(query, faults)| format!("{query}: {}", faults.join(", ")))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `SESSIONGATE_TEST_PROMTOOL` names Prometheus's own tool, where it is.
+#[test]
+fn prometheus_takes_the_alert_rules_and_the_configuration() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/prometheus");
+    let Ok(promtool) = std::env::var("SESSIONGATE_TEST_PROMTOOL") else {
+        eprintln!("NOT tested: SESSIONGATE_TEST_PROMTOOL names no promtool");
+        return;
+    };
+    for (what, file) in [("rules", "alerts.yml"), ("config", "prometheus.yml")] {
+        let checked = Command::new(&promtool).args(["check", what]).arg(folder.join(file)).output().unwrap();
+        let said = [checked.stdout, checked.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(checked.status.success(), "{file}: {said}");
+    }
+}
+
+/// The pages that may name a metric.
+fn pages() -> Vec<(String, String)> {
+    let mut pages = vec!["README.md".to_owned(), "deploy/kubernetes/README.md".to_owned()];
+    let docs = fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let names = docs.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    pages.extend(names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}")));
+    pages
+        .into_iter()
+        .map(|path| {
+            let text = read(&path);
+            (path, text)
+        })
+        .collect()
+}
+
+/// The words of a text that look like a metric of ours.
+fn metrics_named(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    words.filter(|word| word.starts_with("sessiongate_") || word.starts_with("process_"))
+}
+
+#[test]
+fn pages_name_metrics_that_exist() {
+    let is_known = |name: &str| family_of(name).is_some() || families().iter().any(|family| family.name == name);
+    let mut wrong = Vec::new();
+    let mut queries = 0;
+    for (path, text) in pages() {
+        wrong.extend(metrics_named(&text).filter(|name| !is_known(name)).map(|name| format!("{path}: {name}")));
+        for block in text.split("```promql\n").skip(1) {
+            let (query, _) = block.split_once("```").expect("a block ends");
+            wrong.extend(faults(query.trim()).into_iter().map(|fault| format!("{path}: {query}: {fault}")));
+            queries += 1;
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(queries > 0, "the runbook's queries are no longer written as they were");
+}
+
+#[test]
+fn every_alert_leads_to_its_place_in_the_runbook() {
+    let (runbook, rules) = (read("docs/operations.md"), read("deploy/prometheus/alerts.yml"));
+    let alerts: BTreeSet<&str> =
+        rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).map(str::trim).collect();
+    let words = runbook.split(|c: char| !c.is_ascii_alphanumeric());
+    let named: BTreeSet<&str> = words.filter(|word| word.len() > 11 && word.starts_with("Sessiongate")).collect();
+    assert_eq!(named, alerts);
 }
 
 #[test]

@@ -89,10 +89,28 @@ fn every_message_on_the_errors_page_is_one_that_the_code_has() {
 }
 
 #[test]
+fn every_page_is_on_the_readmes_list() {
+    let readme = read("README.md");
+    for entry in fs::read_dir(root().join("docs")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_linked = readme.contains(&format!("](docs/{name})"));
+        assert!(is_linked || !name.ends_with(".md"), "README.md does not lead to docs/{name}");
+    }
+}
+
+#[test]
 fn links_between_pages_lead_somewhere() {
     let mut pages = files_below(&root().join("docs"), "md");
     pages.extend(
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(|p| root().join(p)),
+        [
+            "README.md",
+            "ARCHITECTURE.md",
+            "CONTRIBUTING.md",
+            "CHANGELOG.md",
+            "SECURITY.md",
+            "deploy/kubernetes/README.md",
+        ]
+        .map(|page| root().join(page)),
     );
     let mut broken = Vec::new();
     for page in pages {

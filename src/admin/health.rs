@@ -80,6 +80,7 @@ pub(super) fn readiness(worker: Option<&Worker>, misplaced: bool) -> Health {
         Check::new("redis", redis(worker)),
         Check::new("kafka", kafka(worker)),
         Check::new("steps", steps(&worker.boards)),
+        Check::new("version", version(&worker.boards)),
         Check::new("filling", filling(&worker.boards)),
         Check::new("partitioning", partitioning(misplaced)),
     ])
@@ -116,6 +117,13 @@ fn steps(boards: &[Arc<Board>]) -> Result<String, String> {
     match worst <= FAILURES_AT_MOST {
         true => Ok("steps succeed".to_owned()),
         false => Err(format!("{worst} steps of a shard failed in a row")),
+    }
+}
+
+fn version(boards: &[Arc<Board>]) -> Result<String, String> {
+    match boards.iter().any(|board| board.status().meets_newer) {
+        false => Ok("what is in Redis can be read".to_owned()),
+        true => Err("a newer version wrote to this Redis: upgrade this worker; until then it waits".to_owned()),
     }
 }
 

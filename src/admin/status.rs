@@ -190,7 +190,7 @@ impl WorkerStatus {
 
 impl ShardStatus {
     fn new(number: usize, status: &Status, tally: &Tally) -> ShardStatus {
-        let Status { inbound, lanes, failures } = status;
+        let Status { inbound, lanes, failures, meets_newer: _ } = status;
         ShardStatus {
             shard: number,
             inbound: inbound.iter().map(InboundPartition::from).collect(),
@@ -233,6 +233,7 @@ mod tests {
             }],
             lanes: vec![LaneStatus { partition: Partition(4), next: Offset(7), waiting: 2, oldest_ms: 1_500 }],
             failures: 1,
+            meets_newer: false,
         };
         let mut told = serde_json::to_value(ShardStatus::new(1, &status, &Tally::default())).unwrap();
         let counters = told.as_object_mut().unwrap().remove("counters").unwrap();

@@ -124,6 +124,7 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
             }
             Performed::Broken(error) => {
                 board.joined.store(false, Ordering::Relaxed);
+                board.tally.count_breakdown(engine.has_uncommitted());
                 return Exit::Broken(error);
             }
             Performed::Left(Some(halt)) => return Exit::Halted(halt),

@@ -277,6 +277,12 @@ impl Tally {
         }
     }
 
+    /// The Kafka clients are of no more use: what was not committed is given up with them.
+    pub(super) fn count_breakdown(&self, has_uncommitted: bool) {
+        self.log_faults.add(1);
+        self.aborts.add(usize::from(has_uncommitted));
+    }
+
     pub(super) fn count_notice(&self, notice: &Notice) {
         match notice {
             Notice::LateInbound => self.late.add(1),

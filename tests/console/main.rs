@@ -77,7 +77,7 @@ fn a_person_sees_the_worker_at_work_and_a_window_run_out() {
     page.wait_to_read("#inbound", "applied");
     page.wait_for("Number(document.querySelector('#open-windows').innerText) > 0");
     page.wait_for("document.querySelector('#spark-sends').getAttribute('d').length > 20");
-    assert_eq!(page.value("document.querySelectorAll('#checks li').length"), 7, "{}", page.text("#checks"));
+    assert_eq!(page.value("document.querySelectorAll('#checks li').length"), 8, "{}", page.text("#checks"));
     assert!(page.text("#checks").contains("redis: takes writes"), "{}", page.text("#checks"));
 
     look_up(&mut page, ANA.0, ANA.1);

@@ -1,7 +1,9 @@
 //! The HTTP side of a worker at work: windows, readiness, metrics and events, and what those who misuse it cost.
 
 use crate::support::api::Api;
+use crate::support::command::command;
 use crate::support::live::Live;
+use crate::support::promtool;
 use crate::support::services::{OwnKafka, OwnRedis};
 use crate::support::site::{BUSINESS, INBOUND, INTENTS, Site};
 use crate::support::traffic::now_ms;
@@ -113,6 +115,15 @@ fn readiness_follows_redis_and_kafka_and_the_loops_turn_all_the_while() {
     goes_red("redis", "full");
     configure(&redis, "maxmemory", "0");
     is_green();
+    let mut frontiers = redis::Client::open(redis.url()).unwrap().get_connection().unwrap();
+    for partition in 0..PARTITIONS {
+        redis::cmd("SET").arg(site.frontier_key(partition)).arg("2 7 of a later day").exec(&mut frontiers).unwrap();
+    }
+    goes_red("version", "upgrade this worker");
+    for partition in 0..PARTITIONS {
+        redis::cmd("DEL").arg(site.frontier_key(partition)).exec(&mut frontiers).unwrap();
+    }
+    is_green();
     redis.kill();
     goes_red("redis", "cannot be reached");
     let (code, told) = api.get("/v1/windows/whatsapp/1/2").unwrap();
@@ -168,6 +179,7 @@ fn the_metrics_say_what_came_out_and_prometheus_can_read_them() {
         let told = api.metrics().unwrap();
         (told.sum("sessiongate_lag_records", &[]), told.sum("sessiongate_frontier_gap_records", &[])) == (0.0, 0.0)
     });
+    promtool::check_metrics(&api.metrics_page().unwrap());
     let told = api.metrics().unwrap();
     let announced: BTreeSet<&str> = families().iter().map(|family| family.name).collect();
     assert_eq!(told.families(), announced, "what is announced is there, and nothing else");
@@ -222,6 +234,38 @@ fn whoever_follows_sees_the_counts_move() {
     assert!(worker.stop().success());
 }
 
+#[test]
+fn whoever_listens_beyond_this_machine_asks_for_the_token() {
+    let site = Site::new("admin-token", 1);
+    let api = Api::new();
+    let port = api.address.rsplit(':').next().unwrap();
+    let everywhere = [("ADMIN_LISTEN", format!("0.0.0.0:{port}"))];
+    let everywhere: Vec<(&str, &str)> = everywhere.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    for arguments in ["run", "check"] {
+        let said = command(&site, &[arguments], &everywhere);
+        assert_eq!(said.code, Some(64), "{arguments} without a token: {}", said.text);
+        said.assert_contains(&["admin.listen", "set admin.token"]);
+    }
+    let token = "open-sesame-open-sesame";
+    let worker = Worker::with(&site, &[everywhere, vec![("ADMIN_TOKEN", token)]].concat());
+    wait_until("the worker to be ready", || api.is_ready());
+    let asked = |path: &str, token: &str| {
+        let mut stream = TcpStream::connect(&api.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{token}\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).unwrap().to_owned()
+    };
+    let (right, wrong) = (format!("Authorization: Bearer {token}\r\n"), "Authorization: Bearer sesame\r\n");
+    for path in ["/metrics", "/v1/status", "/v1/windows/whatsapp/1/2"] {
+        let answers = [asked(path, ""), asked(path, wrong), asked(path, &right)];
+        assert_eq!(answers, ["401", "401", "200"], "{path}");
+    }
+    assert!(worker.stop().success());
+}
+
 /// Sets it when it is dropped, so that a test that fails ends its threads too.
 struct Over<'a>(&'a AtomicBool);
 
@@ -269,21 +313,22 @@ fn misuse_leaves_the_workers_pace_alone() {
         });
         let over = Over(&over);
         let until = Instant::now() + Duration::from_secs(8);
-        let (mut probes, mut slowest) = (0, Duration::ZERO);
+        let mut probes = Vec::new();
         while Instant::now() < until {
             let began = Instant::now();
             wait_until("a probe to be answered", || api.get("/healthz").is_some_and(|(code, _)| code == 200));
-            slowest = slowest.max(began.elapsed());
-            probes += 1;
+            probes.push(began.elapsed());
         }
         drop(over);
-        println!("{probes} probes, the slowest took {} ms", slowest.as_millis());
-        assert!(slowest < Duration::from_secs(2), "a probe took {slowest:?}");
+        probes.sort();
+        let usual = probes[probes.len() / 2];
+        println!("{} probes, half of them took {} ms or less", probes.len(), usual.as_millis());
+        assert!(usual < Duration::from_secs(1), "a probe took {usual:?}");
     });
+    let usual = live.usual_wait();
     let finding = live.finish(false);
-    println!("{finding}");
+    println!("{finding}, usual wait {} ms", usual.as_millis());
     assert!(finding.is_right(), "{finding}");
-    assert!(finding.waits.positive < Duration::from_secs(2), "{finding}");
-    assert!(finding.waits.negative < Duration::from_secs(2), "{finding}");
+    assert!(usual < Duration::from_secs(1), "an intent waited {usual:?}");
     assert!(worker.stop().success());
 }

@@ -92,7 +92,16 @@ fn a_cluster_keeps_the_contract_of_a_store_with_the_documented_rights() {
     options.access.login = Login { username: Some("sessiongate".to_owned()), password: Some(PASSWORD.to_owned()) };
     let mut store = RedisStore::new(&options).unwrap();
     assert_eq!(store_contract::check(&mut store), Ok(()));
-    assert_eq!(store.health().unwrap().mode, "cluster");
+    let health = store.health().unwrap();
+    assert_eq!((health.mode.as_str(), health.eviction_policy.as_deref()), ("cluster", Some("noeviction")));
+    store.check_writable().unwrap();
+    start(&mut store);
+    assert_eq!(merge(&mut store, 0..300).unwrap(), [MergeOutcome::Merged]);
+    assert!(store.estimate_windows().unwrap() > 0);
+    for place in 0..cluster.servers.len() {
+        let denied = cluster.ask(place, redis::cmd("ACL").arg("LOG"));
+        assert_eq!(denied, Some(redis::Value::Array(Vec::new())), "something was tried that the rights leave out");
+    }
 }
 
 #[test]

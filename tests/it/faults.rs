@@ -5,6 +5,7 @@ mod cluster;
 mod scale;
 mod sentinel;
 mod store;
+mod story;
 mod workers;
 
 use crate::support::live::{Finding, Live};
@@ -68,8 +69,8 @@ impl<'a> Round<'a> {
         Round { fault, site, pace: Pace::from_environment(), at_least_once: false }
     }
 
-    /// Makes the fault happen while the traffic goes on, and sees that nothing came out wrong.
-    fn run(&self, mut fault: impl FnMut(&Live<'_>, Pace)) {
+    /// Makes the fault happen while the traffic goes on, and sees that nothing came out wrong. Gives what it came to.
+    fn run(&self, mut fault: impl FnMut(&Live<'_>, Pace)) -> Finding {
         let live = Live::start(self.site, self.pace.each_per_second);
         live.wait_until_settled();
         for _ in 0..self.pace.times {
@@ -82,6 +83,7 @@ impl<'a> Round<'a> {
         println!("{}: {finding}", self.fault);
         self.write_row(&finding);
         assert!(finding.is_right(), "{}: {finding}", self.fault);
+        finding
     }
 
     fn write_row(&self, finding: &Finding) {

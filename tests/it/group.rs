@@ -1,6 +1,7 @@
 //! Several processes with one configuration.
 
 use crate::exactly_once::Load;
+use crate::support::api::Api;
 use crate::support::site::{INTENTS, Site};
 use crate::support::wait_until;
 use crate::support::worker::{QUICK, Worker};
@@ -46,4 +47,25 @@ fn two_processes_share_the_partitions_and_one_takes_over_when_the_other_is_kille
     load.finish(false);
     assert_eq!(held(&other), all);
     assert!(other.stop().success());
+}
+
+#[test]
+fn two_processes_with_one_name_push_each_other_out_which_both_tell_and_which_harms_nothing() {
+    let site = Site::new("one-name", 4);
+    let mut load = Load::begin(&site);
+    let apis = [Api::new(), Api::new()];
+    let start =
+        |api: &Api| Worker::with(&site, &[&QUICK[..], &api.settings(), &[("WORKER_INSTANCE", "same")]].concat());
+    let stays = start(&apis[0]);
+    wait_until("the first to be ready", || apis[0].is_ready());
+    load.ask(2_000);
+    let intruder = start(&apis[1]);
+    let fenced = |api: &Api| api.metrics().map_or(0.0, |told| told.sum("sessiongate_kafka_errors_total", &[]));
+    wait_until("each to be pushed out again and again", || apis.iter().all(|api| fenced(api) >= 4.0));
+    load.ask(2_000);
+    intruder.kill();
+    load.finish(false);
+    wait_until("the one that stays to be ready", || apis[0].is_ready());
+    assert!(stays.log().contains("the Kafka clients broke, starting new ones"));
+    assert!(stays.stop().success());
 }

@@ -421,7 +421,8 @@ fn a_user_needs_only_the_commands_that_a_refusal_names() {
     redis::cmd("ACL").arg(&["SETUSER", "worker", "+script|load"]).exec(&mut admin).unwrap();
     assert_eq!(store_contract::check(&mut worker), Ok(()));
 
-    let text = refusal(store(&url.replace("geheim", "falsch"), "").read(&ReadRequest::default()));
+    let turned_away = store(&url.replace("geheim", "falsch"), "").read(&ReadRequest::default()).unwrap_err();
+    let StoreError::Misconfigured(text) = turned_away else { panic!("{turned_away:?}") };
     assert!(text.contains("password") && !text.contains("falsch"), "{text}");
 }
 
@@ -445,7 +446,9 @@ fn health_tells_version_role_and_what_happens_when_it_is_full() {
     assert!(health.version.split('.').next().unwrap().parse::<u32>().unwrap() >= 7, "{}", health.version);
     assert!(health.clock >= bench.now);
 
+    let config = |redis: &mut Connection| redis::cmd("CONFIG").arg("GET").arg("port").exec(redis);
     redis::cmd("ACL").arg(&["SETUSER", "default", "-config|get"]).exec(&mut bench.redis).unwrap();
+    assert!(config(&mut bench.redis).is_err());
     let told_by_info = store(&server.url(), "").health().unwrap();
     assert_eq!(told_by_info.eviction_policy.as_deref(), Some("allkeys-lru"));
 }

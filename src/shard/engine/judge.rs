@@ -258,6 +258,7 @@ impl Engine {
         now: Now,
     ) -> bool {
         let mut lost = Vec::new();
+        self.meets_newer = false;
         for (partition, cursor) in self.inbound.iter().filter(|(_, cursor)| cursor.placed) {
             let Some(stored) = frontiers.get(partition) else { continue };
             match cursor.look(stored, topology) {
@@ -265,6 +266,7 @@ impl Engine {
                 FrontierLook::Lost => lost.push(*partition),
                 FrontierLook::Newer => {
                     self.notices.push(Notice::NewerVersion);
+                    self.meets_newer = true;
                     self.pace.failed(now.mono_ms);
                     self.excused.begin(now.mono_ms);
                     return false;

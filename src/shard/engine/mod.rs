@@ -76,6 +76,8 @@ pub struct Engine {
     must_abort: bool,
     stopped: bool,
     halted: Option<step::Halt>,
+    /// A frontier of a newer version was there when it was last looked.
+    meets_newer: bool,
     epoch: u32,
     /// The last poll left nothing behind.
     took_all: bool,
@@ -110,6 +112,7 @@ impl Engine {
             must_abort: false,
             stopped: false,
             halted: None,
+            meets_newer: false,
             epoch: 0,
             took_all: true,
             is_resting: false,

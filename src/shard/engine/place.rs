@@ -54,6 +54,7 @@ impl Engine {
         let is_ours = |stored: &Stored<Frontier>| stored.known().is_some_and(|f| f.topic_id == topology.topic_id);
         if frontiers.contains(&Stored::Newer) {
             self.notices.push(Notice::NewerVersion);
+            self.meets_newer = true;
             self.pace.failed(now.mono_ms);
             return;
         }

@@ -60,7 +60,7 @@ impl Engine {
     }
 
     /// Whether anything is not committed.
-    pub(super) fn has_uncommitted(&self) -> bool {
+    pub fn has_uncommitted(&self) -> bool {
         self.sealed.as_ref().is_some_and(|sealed| sealed.stage != Stage::Committed) || !self.transaction.is_empty()
     }
 

@@ -12,6 +12,8 @@ pub struct Status {
     pub lanes: Vec<LaneStatus>,
     /// Steps that failed in a row.
     pub failures: u32,
+    /// A newer version's frontier is in the way: nothing is decided.
+    pub meets_newer: bool,
 }
 
 /// An inbound partition of a shard.
@@ -56,6 +58,11 @@ impl Engine {
             waiting: lane.len(),
             oldest_ms: lane.front().map_or(0, |waiting| counting_ms - waiting.read_at_ms),
         });
-        Status { inbound: inbound.collect(), lanes: lanes.collect(), failures: self.pace.failures() }
+        Status {
+            inbound: inbound.collect(),
+            lanes: lanes.collect(),
+            failures: self.pace.failures(),
+            meets_newer: self.meets_newer,
+        }
     }
 }

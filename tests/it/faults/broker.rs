@@ -1,6 +1,7 @@
 //! A broker that dies.
 
 use super::Round;
+use super::story::{KAFKA, Teller};
 use crate::support::services::OwnKafka;
 use crate::support::site::Site;
 use crate::support::variable;
@@ -11,11 +12,17 @@ use std::time::Instant;
 fn the_broker_is_killed_and_comes_back() {
     let mut kafka = OwnKafka::start();
     let site = Site::on(&kafka.brokers, &variable("SESSIONGATE_TEST_REDIS_URL"), "broker", 4);
-    let _worker = Worker::start(&site);
-    Round::new("kill -9 of the broker", &site).run(|_, _| {
+    let teller = Teller::new();
+    let _worker = Worker::with(&site, &teller.settings());
+    let finding = Round::new("kill -9 of the broker", &site).run(|_, _| {
+        teller.sees_green();
         let killed = Instant::now();
         kafka.kill();
+        // It stays away until somebody has seen that the worker is without it.
+        teller.sees_red("kafka");
         kafka.restart();
         println!("the broker was away for {} ms", killed.elapsed().as_millis());
+        teller.sees_green();
     });
+    teller.tells_of(&KAFKA, &site, &finding);
 }

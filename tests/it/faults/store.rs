@@ -1,6 +1,7 @@
 //! A Redis that forgets, dies, goes back in time, or falls silent.
 
 use super::Round;
+use super::story::{LOST, Teller};
 use crate::support::forwarder::Forwarder;
 use crate::support::services::OwnRedis;
 use crate::support::site::Site;
@@ -45,8 +46,9 @@ fn a_replica_that_lags_is_promoted() {
     let mut primary = OwnRedis::start(&[]);
     let address = Forwarder::to(primary.port);
     let site = site("promoted", &address.url());
-    let _worker = Worker::start(&site);
-    Round::new("promotion of a replica that lags", &site).run(|live, pace| {
+    let teller = Teller::new();
+    let _worker = Worker::with(&site, &teller.settings());
+    let finding = Round::new("promotion of a replica that lags", &site).run(|live, pace| {
         let link = Forwarder::to(primary.port);
         let replica = OwnRedis::replica_of(link.port);
         live.wait_for_a_new_verdict();
@@ -57,6 +59,7 @@ fn a_replica_that_lags_is_promoted() {
         address.switch(replica.port);
         primary = replica;
     });
+    teller.tells_of(&LOST, &site, &finding);
 }
 
 #[test]

@@ -36,6 +36,12 @@ impl Guarded {
         Guarded { redis: OwnRedis::start(&options), tls_port, authority, ours, password_file }
     }
 
+    /// What somebody tried to do without the right to.
+    fn denied(&self) -> redis::Value {
+        let mut looks = redis::Client::open(self.redis.url()).unwrap().get_connection().unwrap();
+        redis::cmd("ACL").arg("LOG").query(&mut looks).unwrap()
+    }
+
     fn settings(&self) -> Vec<(&'static str, String)> {
         vec![
             ("REDIS_URL", format!("rediss://localhost:{}", self.tls_port)),
@@ -85,6 +91,7 @@ fn a_worker_with_a_certificate_and_the_documented_rights_does_the_whole_job() {
     said.assert_contains(&["redis.password = \"***\"", "redis.username = \"sessiongate\""]);
     assert!(!said.text.contains("geheim") && !said.text.contains("Redis cannot"), "{}", said.text);
     does_the_whole_job(&site, &settings);
+    assert_eq!(guarded.denied(), redis::Value::Array(Vec::new()), "the worker tried what its rights leave out");
     let operator = [settings, vec![("REDIS_USERNAME", "sessiongate-operator")]].concat();
     for arguments in [["window", "list"].as_slice(), &["window", "get", crate::support::site::BUSINESS, "5511"]] {
         let said = command(&site, arguments, &operator);

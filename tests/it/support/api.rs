@@ -46,17 +46,27 @@ impl Api {
         (answer.status().as_u16(), serde_json::from_str(&body).unwrap())
     }
 
-    pub fn metrics(&self) -> Option<Exposition> {
-        match self.get("/metrics")? {
-            (200, Value::String(page)) => Some(Exposition::parse(&page)),
-            other => panic!("no page of metrics: {other:?}"),
-        }
-    }
-
     pub fn window(&self, customer: &str) -> Value {
         let (code, told) = self.get(&format!("/v1/windows/whatsapp/{BUSINESS}/{customer}")).unwrap();
         assert_eq!(code, 200, "{told}");
         told
+    }
+
+    /// The page as Prometheus gets it.
+    pub fn metrics_page(&self) -> Option<String> {
+        match self.get("/metrics")? {
+            (200, Value::String(page)) => Some(page),
+            other => panic!("no page of metrics: {other:?}"),
+        }
+    }
+
+    pub fn metrics(&self) -> Option<Exposition> {
+        Some(Exposition::parse(&self.metrics_page()?))
+    }
+
+    /// Whether it answers that it is not ready.
+    pub fn is_red(&self) -> bool {
+        self.get("/readyz").is_some_and(|(code, _)| code == 503)
     }
 
     pub fn is_ready(&self) -> bool {

@@ -113,7 +113,15 @@ impl Site {
             .create()
             .unwrap();
         let topic = self.topic(topic);
-        let end = |partition| (partition, consumer.fetch_watermarks(&topic, partition, PATIENCE).unwrap().1);
+        let end = |partition| {
+            let mut end = None;
+            // A topic that was created just now has no leaders until the broker has heard of it.
+            wait_until(&format!("partition {partition} of {topic} to have a leader"), || {
+                end = consumer.fetch_watermarks(&topic, partition, PATIENCE).ok().map(|(_, end)| end);
+                end.is_some()
+            });
+            (partition, end.unwrap())
+        };
         partitions(&consumer, &topic).into_iter().map(end).collect()
     }
 

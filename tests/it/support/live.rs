@@ -36,6 +36,8 @@ struct Known {
     asked: Vec<Asked>,
     answered: usize,
     waits: Waits,
+    /// Every one of them, in no order.
+    waited: Vec<Duration>,
     /// Sent and not acknowledged by the broker.
     in_flight: i32,
 }
@@ -128,7 +130,17 @@ impl<'a> Live<'a> {
         let sent = self.shared.known().asked.len();
         let is_answered = |known: &Known| known.asked.iter().take(sent).all(|asked| asked.answered);
         wait_until_or(Instant::now() + PATIENCE, || is_answered(&self.shared.known()));
-        self.shared.known().waits = Waits::default();
+        let mut known = self.shared.known();
+        known.waits = Waits::default();
+        known.waited.clear();
+    }
+
+    /// How long half of the intents had to wait at most. Unlike the longest wait, it says little of a machine that was
+    /// busy with something else for a moment.
+    pub fn usual_wait(&self) -> Duration {
+        let mut waited = self.shared.known().waited.clone();
+        waited.sort();
+        waited[waited.len() / 2]
     }
 
     /// Ends the traffic, waits until all is decided, and compares everything with the truth.
@@ -394,12 +406,14 @@ impl Reader {
             let verdict: Verdict<'_> = serde_json::from_slice(message.payload().unwrap_or_default()).unwrap();
             let number: usize = verdict.intent_id.parse().unwrap();
             let mut known = shared.known();
-            let Known { asked, answered, waits, .. } = &mut *known;
+            let Known { asked, answered, waits, waited, .. } = &mut *known;
             let asked = &mut asked[number];
             if !std::mem::replace(&mut asked.answered, true) {
                 *answered += 1;
                 let longest = if is_send { &mut waits.positive } else { &mut waits.negative };
-                *longest = asked.sent.elapsed().max(*longest);
+                let wait = asked.sent.elapsed();
+                *longest = wait.max(*longest);
+                waited.push(wait);
             }
         }
     }

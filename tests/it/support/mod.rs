@@ -9,6 +9,7 @@ pub mod forwarder;
 pub mod grants;
 pub mod inspect;
 pub mod live;
+pub mod promtool;
 pub mod python;
 pub mod redis_cluster;
 pub mod sentinels;

@@ -103,6 +103,14 @@ impl RedisCluster {
         });
     }
 
+    /// Whether replicas may take a primary's place from now on, as those that run are told.
+    pub fn let_replicas_be_promoted(&self, they_may: bool) {
+        let forbidden = if they_may { "no" } else { "yes" };
+        for place in 0..self.servers.len() {
+            let _ = self.ask(place, redis::cmd("CONFIG").arg("SET").arg("cluster-replica-no-failover").arg(forbidden));
+        }
+    }
+
     /// Moves so many slots with their keys from one primary to another, as an operator does.
     pub fn move_slots(&self, from: &Member, to: &Member, count: u32) {
         let address = format!("127.0.0.1:{}", self.servers[from.place].port);

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 
 /// The name by which the Sentinels know the primary.
 pub const MASTER: &str = "windows";
+/// How long they wait for a primary that is silent, unless they are told otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 pub struct Sentinels {
     pub servers: [OwnRedis; 2],
@@ -84,6 +86,15 @@ impl Sentinels {
         });
     }
 
+    /// From now on the Sentinels wait so long for a primary that is silent before they name another.
+    pub fn set_patience(&self, patience: Duration) {
+        for sentinel in &self.sentinels {
+            let mut set = redis::cmd("SENTINEL");
+            set.arg("SET").arg(MASTER).arg("down-after-milliseconds").arg(patience.as_millis() as u64);
+            assert_eq!(sentinel.ask(&set), Some(redis::Value::Okay));
+        }
+    }
+
     /// Orders a failover, as an operator does before maintenance: the primary lives on as a replica.
     pub fn fail_over(&self) {
         wait_until("a Sentinel to begin a failover", || {
@@ -101,8 +112,9 @@ impl Sentinel {
         let (port, file) = (free_port(), folder.path().join("sentinel.conf"));
         let text = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {MASTER} 127.0.0.1 {primary} 2\n\
-             sentinel down-after-milliseconds {MASTER} 1000\nsentinel failover-timeout {MASTER} 5000\n",
-            folder.path().display()
+             sentinel down-after-milliseconds {MASTER} {}\nsentinel failover-timeout {MASTER} 5000\n",
+            folder.path().display(),
+            PATIENCE.as_millis()
         );
         fs::write(&file, text).unwrap();
         let mut command = Command::new(variable("SESSIONGATE_TEST_REDIS_SERVER"));
