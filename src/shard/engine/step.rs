@@ -71,7 +71,7 @@ pub struct Locate {
 /// What a turn reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
-    /// Frontiers and windows, at one instant.
+    /// Frontiers and windows, read together.
     pub request: ReadRequest,
     /// Partitions whose ends are wanted; none when no ends are.
     pub ends: Vec<Partition>,
