@@ -18,7 +18,7 @@ pub trait Clock {
     fn now(&self) -> Now;
 }
 
-/// What to read at one instant.
+/// What to read together.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct ReadRequest {
     /// Frontiers of these inbound partitions.
@@ -29,7 +29,7 @@ pub struct ReadRequest {
     pub advice: Vec<WindowKey>,
 }
 
-/// What was read at one instant, in the order of the request.
+/// What was read together, in the order of the request: what the frontiers prove held when each window was read.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Snapshot {
     /// The frontiers.
@@ -38,7 +38,7 @@ pub struct Snapshot {
     pub windows: Vec<Stored<Window>>,
     /// The advice.
     pub advice: Vec<Stored<Advice>>,
-    /// The store's own clock, read in the same round trip: keys expire by it.
+    /// The store's own clock, read by the same call: keys expire by it.
     pub clock: Timestamp,
 }
 
@@ -64,7 +64,7 @@ pub struct AdviceWrite {
     pub length: Span,
 }
 
-/// Merges the windows of the records [from, to) of a partition and advances its frontier, both or neither.
+/// Merges the windows of the records [from, to) of a partition and advances its frontier: never the frontier alone.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MergeCall {
     /// The inbound partition.
@@ -84,7 +84,7 @@ pub struct MergeCall {
 pub enum MergeOutcome {
     /// Windows and frontier are in the store.
     Merged,
-    /// The stored frontier is missing, of another topic, or short of the range: nothing was changed.
+    /// The stored frontier is missing, of another topic, or short of the range: it was left as it is.
     Refused,
 }
 
@@ -101,10 +101,13 @@ pub struct FrontierStart {
 
 /// The store of windows and frontiers. Every write may be made again: it changes nothing the second time.
 pub trait WindowStore {
-    /// Reads frontiers, windows and the store's clock in one round trip, frontiers and windows at one instant.
+    /// Reads frontiers, windows and the store's clock. A single server gives all of one instant; a cluster gives windows
+    /// that were read between two readings of the frontiers, and what both of these prove (see decision 0009).
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError>;
 
-    /// Performs merges in order, in one round trip. After a refusal, later calls of that partition are refused too.
+    /// Performs merges in order. After a refusal, later calls of that partition are refused too. A single server changes
+    /// windows and frontier of a call together or not at all; in a cluster windows come first, and are merged again when
+    /// their frontier did not follow.
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError>;
 
     /// Sets frontiers where the stored value is still the one seen; false where it is not.

@@ -180,9 +180,81 @@ fn while_a_slot_is_on_its_way_what_is_not_found_there_is_not_called_closed() {
     assert!(merge(&mut store, 1..other + 1).is_err_and(on_its_way));
     assert_eq!(read(&mut store, 0..1).unwrap().frontiers, [Stored::Known(frontier(1))], "nothing was advanced");
 
+    assert!(store.get_window(&key(other)).is_err_and(on_its_way), "an operator hears the same");
+    assert!(store.get_window(&key(0)).unwrap().is_some());
+
     set_slot(&cluster, to, slot, "STABLE", None);
     set_slot(&cluster, from, slot, "STABLE", None);
     assert_eq!(read(&mut store, other..other + 1).unwrap().windows, [Stored::Missing]);
+}
+
+/// The epochs of those who own slots, as each tells its own.
+fn epochs(cluster: &RedisCluster) -> Vec<String> {
+    let epoch = |member: Member| {
+        let info = cluster.ask(member.place, redis::cmd("CLUSTER").arg("INFO")).unwrap();
+        let info: String = redis::from_redis_value(info).unwrap();
+        info.lines().find(|line| line.starts_with("cluster_my_epoch")).unwrap().to_owned()
+    };
+    cluster.primaries().into_iter().map(epoch).collect()
+}
+
+#[test]
+fn slots_that_move_without_a_new_epoch_reach_those_who_have_nothing_there() {
+    let cluster = RedisCluster::start();
+    let primaries = cluster.primaries();
+    let (from, to) = (&primaries[0], &primaries[2]);
+    // Whoever takes slots over gets the highest epoch, unless it has that already.
+    cluster.move_slots(from, to, 1);
+    cluster.wait_until_agreed();
+    let epochs_before = epochs(&cluster);
+    let mut before = store(&cluster, "no-epoch:");
+    start(&mut before);
+    cluster.move_slots(from, to, 10);
+    cluster.wait_until_agreed();
+    assert_eq!(epochs(&cluster), epochs_before);
+
+    let frontiers = |store: &mut RedisStore| store.read_frontiers(&[PARTITION]).unwrap();
+    assert_eq!(frontiers(&mut before), [Stored::Known(frontier(0))], "nothing tells it of the move");
+    let mut after = store(&cluster, "no-epoch:");
+    assert_eq!(frontiers(&mut after), [Stored::Missing], "a frontier of the former map");
+    start(&mut after);
+    assert_eq!(frontiers(&mut before), [Stored::Known(frontier(0))], "a frontier of the new map");
+    assert_eq!(frontiers(&mut after), [Stored::Known(frontier(0))], "it was left as it is");
+}
+
+#[test]
+fn an_operator_is_answered_again_after_a_failover() {
+    let cluster = RedisCluster::start();
+    type Question = fn(&mut RedisStore) -> bool;
+    let questions: [(&str, Question); 5] = [
+        ("health", |store| store.health().is_ok()),
+        ("a write", |store| store.check_writable().is_ok()),
+        ("the number of windows", |store| store.estimate_windows().is_ok()),
+        ("every window", |store| (0..20).all(|customer| store.get_window(&key(customer)).is_ok())),
+        ("a list of windows", |store| store.scan_windows(&WindowFilter::default(), 100).all(|window| window.is_ok())),
+    ];
+    let mut asked = questions.map(|(what, answers)| (what, answers, store(&cluster, "failover:")));
+    for (what, answers, store) in &mut asked {
+        assert!(answers(store), "{what}");
+    }
+    let killed = cluster.primaries()[0].place;
+    cluster.servers[killed].kill_shared();
+    cluster.wait_for_another_than(killed);
+    for (what, answers, store) in &mut asked {
+        wait_until(what, || answers(store));
+    }
+}
+
+#[test]
+fn a_server_that_forgot_the_scripts_is_taught_them_again() {
+    let cluster = RedisCluster::start();
+    let mut store = store(&cluster, "scripts:");
+    start(&mut store);
+    merge(&mut store, 0..30).unwrap();
+    for primary in cluster.primaries() {
+        cluster.ask(primary.place, redis::cmd("SCRIPT").arg("FLUSH")).unwrap();
+    }
+    assert_eq!(merge(&mut store, 30..60).unwrap(), [MergeOutcome::Merged]);
 }
 
 /// As the cluster's own `CLUSTER KEYSLOT`, bit by bit.

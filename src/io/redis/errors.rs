@@ -174,7 +174,7 @@ pub(super) fn of_server(error: &ServerError, login_keys: &str) -> StoreError {
 fn of_error_text(code: &str, details: &str, login_keys: &str) -> StoreError {
     let remedy = match code {
         // These pass by themselves.
-        "LOADING" | "MASTERDOWN" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "UNKILLABLE" => {
+        "LOADING" | "MASTERDOWN" | "BUSY" | "TRYAGAIN" | "CLUSTERDOWN" | "UNKILLABLE" | "NOSCRIPT" => {
             return StoreError::Unavailable(format!("Redis is not ready ({code}): {details}"));
         }
         "NEWER" => {
@@ -184,10 +184,7 @@ fn of_error_text(code: &str, details: &str, login_keys: &str) -> StoreError {
         }
         "OOM" => "it is full: give it more memory (maxmemory), and keep maxmemory-policy at noeviction",
         "READONLY" => "it is a read-only replica: point redis.url at the primary",
-        "NOPERM" => {
-            "grant its user the commands GET, SET, MGET, TIME, EVALSHA, SCRIPT LOAD and INFO (with Sentinels ROLE, in \
-             a cluster CLUSTER NODES and CLUSTER INFO too) on the keys window:*, frontier:* and advice:* (with redis.key_prefix before them)"
-        }
+        "NOPERM" => "grant its user what deploy/redis-acl.conf grants (with redis.key_prefix before the keys)",
         "NOAUTH" | "WRONGPASS" => {
             return StoreError::Misconfigured(format!("Redis refuses ({code}: {details}): check {login_keys}"));
         }
@@ -211,7 +208,8 @@ mod tests {
             ("MASTERDOWN", None),
             ("OOM", Some("maxmemory")),
             ("READONLY", Some("primary")),
-            ("NOPERM", Some("EVALSHA")),
+            ("NOSCRIPT", None),
+            ("NOPERM", Some("deploy/redis-acl.conf")),
             ("WRONGTYPE", Some("redis.key_prefix")),
             ("NEWER", Some("newer version; upgrade this worker")),
             ("NOAUTH", Some("redis.password")),

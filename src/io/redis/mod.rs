@@ -3,6 +3,8 @@
 mod access;
 mod cluster;
 mod errors;
+#[cfg(test)]
+mod fake;
 mod link;
 mod operator;
 mod sentinel;

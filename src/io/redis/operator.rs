@@ -169,26 +169,31 @@ impl Standalone {
         }
         let mut pipeline = redis::pipe();
         // Each key by itself: in a cluster, those of one server need not share a slot.
-        for key in &keys {
-            let name = self.keys.window(key);
-            pipeline.cmd("GET").arg(&name).cmd("PTTL").arg(&name);
-        }
+        keys.iter().for_each(|key| ask_window(&mut pipeline, &self.keys.window(key)));
         let mut answers = self.link.ask(&pipeline)?.into_iter();
-        let mut windows = Vec::with_capacity(keys.len());
-        for key in keys {
-            let (value, remaining_ms) = match (answers.next(), answers.next()) {
-                (Some(Value::BulkString(text)), Some(Value::Int(remaining_ms))) => (Some(text), remaining_ms),
-                (Some(Value::Nil), Some(Value::Int(remaining_ms))) => (None, remaining_ms),
-                _ => return Err(errors::unexpected_answer("GET or PTTL")),
-            };
-            const NO_END: i64 = -1;
-            const NO_KEY: i64 = -2;
-            if value.is_some() && remaining_ms != NO_KEY {
-                let remaining = (remaining_ms != NO_END).then(|| Span::from_millis(remaining_ms));
-                windows.push(StoredWindow { key, window: text::decode_window(value.as_deref()), remaining });
-            }
+        keys.into_iter().filter_map(|key| take_window(key, &mut answers).transpose()).collect()
+    }
+}
+
+/// Asks for a window and the rest of its time.
+pub(super) fn ask_window(pipeline: &mut Pipeline, name: &str) {
+    pipeline.cmd("GET").arg(name).cmd("PTTL").arg(name);
+}
+
+/// Takes the answers to `ask_window`; None when there is no window.
+pub(super) fn take_window(
+    key: WindowKey,
+    answers: &mut impl Iterator<Item = Value>,
+) -> Result<Option<StoredWindow>, StoreError> {
+    const NO_END: i64 = -1;
+    const NO_KEY: i64 = -2;
+    match (answers.next(), answers.next()) {
+        (Some(Value::Nil), Some(Value::Int(_))) | (Some(Value::BulkString(_)), Some(Value::Int(NO_KEY))) => Ok(None),
+        (Some(Value::BulkString(text)), Some(Value::Int(remaining_ms))) => {
+            let remaining = (remaining_ms != NO_END).then(|| Span::from_millis(remaining_ms));
+            Ok(Some(StoredWindow { key, window: text::decode_window(Some(&text)), remaining }))
         }
-        Ok(windows)
+        _ => Err(errors::unexpected_answer("GET or PTTL")),
     }
 }
 

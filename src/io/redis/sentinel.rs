@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 pub(super) struct Sentinels {
     master: String,
-    /// Whoever answered last stands in front.
+    /// In front whoever is asked first: the one that answered last, unless its answer led nowhere.
     ways: VecDeque<Way>,
 }
 
@@ -31,9 +31,14 @@ impl Sentinels {
                 Ok(node) => return Ok(node),
                 Err(error) => gravest = Some(errors::graver(gravest, error)),
             }
-            self.ways.rotate_left(1);
+            self.pass_on();
         }
         Err(gravest.unwrap_or_else(errors::no_sentinel))
+    }
+
+    /// What the first Sentinel said leads nowhere: another is asked first from now on.
+    pub(super) fn pass_on(&mut self) {
+        self.ways.rotate_left(1);
     }
 
     fn ask_first(&self, patience: Patience) -> Result<Node, StoreError> {

@@ -1,4 +1,4 @@
-//! The server that commands go to: a fixed one, or whichever the Sentinels name.
+//! The server that commands go to: a fixed one, one of a cluster, or whichever the Sentinels name.
 
 use super::access::{Access, Way};
 use super::errors;
@@ -10,6 +10,7 @@ use redis::{Connection, Pipeline, RedisError, RedisResult, ServerError, Value};
 pub(super) struct Server {
     way: Way,
     sentinels: Option<Sentinels>,
+    is_in_cluster: bool,
 }
 
 impl Server {
@@ -17,18 +18,27 @@ impl Server {
     pub(super) fn new(url: &str, access: &Access) -> Result<Server, StoreError> {
         let way = Way::new(url, access)?;
         let sentinels = access.sentinel.as_ref().map(|sentinel| Sentinels::new(sentinel, &way)).transpose()?;
-        Ok(Server { way, sentinels })
+        Ok(Server { way, sentinels, is_in_cluster: false })
     }
 
-    /// That server and no other.
-    pub(super) fn fixed(way: Way) -> Server {
-        Server { way, sentinels: None }
+    /// A server that owns slots of a cluster, among others.
+    pub(super) fn in_cluster(way: Way) -> Server {
+        Server { way, sentinels: None, is_in_cluster: true }
     }
 
     /// Opens a connection and logs in; with Sentinels, to a server that says itself that it is the primary.
     pub(super) fn connect(&mut self, patience: Patience) -> Result<Connection, StoreError> {
         let Some(sentinels) = &mut self.sentinels else { return open(&self.way, patience) };
         self.way = self.way.to(&sentinels.primary(patience)?)?;
+        let primary = self.open_primary(patience);
+        if let (Err(_), Some(sentinels)) = (&primary, &mut self.sentinels) {
+            // The one that named it may be cut off from the others, and would name it again.
+            sentinels.pass_on();
+        }
+        primary
+    }
+
+    fn open_primary(&self, patience: Patience) -> Result<Connection, StoreError> {
         let mut connection = open(&self.way, patience)?;
         let mut pipeline = redis::pipe();
         pipeline.cmd("ROLE");
@@ -50,6 +60,7 @@ impl Server {
         match error.code() {
             // The Sentinels will name another.
             "READONLY" if self.sentinels.is_some() => errors::not_primary(self.way.info().addr()),
+            "MOVED" | "ASK" if self.is_in_cluster => errors::slot_on_its_way(),
             _ => errors::of_server(error, self.way.login_keys),
         }
     }
@@ -98,4 +109,46 @@ pub(super) fn exchange(connection: &mut Connection, pipeline: &Pipeline) -> Redi
 
 fn is_text(value: &Value, text: &str) -> bool {
     matches!(value, Value::BulkString(bytes) if bytes == text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::redis::access::{Login, Node, SentinelAccess};
+    use crate::io::redis::fake;
+    use crate::io::redis::link::Link;
+
+    #[test]
+    fn a_sentinel_whose_word_leads_nowhere_is_not_asked_first_again() {
+        let redis = |role| fake::server(format!("*1\r\n{}", fake::text(role)));
+        let primary = redis("master");
+        for former in [redis("slave"), fake::nowhere()] {
+            let sentinel = |names: &Node| {
+                let (host, port) = (fake::text(&names.host), fake::text(&names.port.to_string()));
+                fake::server(format!("*2\r\n{host}{port}"))
+            };
+            let nodes = vec![sentinel(&former), sentinel(&primary)];
+            let sentinel = SentinelAccess { nodes, master: "windows".to_owned(), login: Login::default() };
+            let access = Access { sentinel: Some(sentinel), ..Access::default() };
+            let mut server = Server::new("redis://127.0.0.1", &access).unwrap();
+            assert!(matches!(server.connect(Patience::default()), Err(StoreError::Unavailable(_))), "{former}");
+            assert!(server.connect(Patience::default()).is_ok(), "{former}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_moves_about_in_a_cluster_asks_for_no_other_configuration() {
+        for code in ["MOVED", "ASK"] {
+            let node = fake::server(format!("-{code} 7 127.0.0.1:7000\r\n"));
+            let way = Way::new(&format!("redis://{node}"), &Access::default()).unwrap();
+            let ask = |server: Server| {
+                let mut link = Link::new(server, Patience::default());
+                link.ask(redis::pipe().cmd("GET").arg("key")).unwrap_err().to_string()
+            };
+            let alone = ask(Server::new(&format!("redis://{node}"), &Access::default()).unwrap());
+            assert!(alone.contains("redis.cluster.nodes"), "{alone}");
+            let in_cluster = ask(Server::in_cluster(way));
+            assert!(in_cluster.contains("on its way"), "{in_cluster}");
+        }
+    }
 }

@@ -33,7 +33,7 @@ impl Standalone {
         Standalone {
             link: Link::new(server, options.patience),
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
-            merge: ScriptFile::new(include_str!("merge.lua")),
+            merge: ScriptFile::new(concat!(include_str!("window_merge.lua"), "\n", include_str!("merge.lua"))),
             start: ScriptFile::new(include_str!("start.lua")),
             advise: ScriptFile::new(include_str!("advise.lua")),
         }

@@ -4,7 +4,7 @@
 //! `1 NEXT TOPIC_ID REACHES_BACK_TO_MS REAPPLY_TO`, where `-` stands for a log that nothing was ever deleted from.
 //! Advice is `1 REFUSED_MS`.
 //! A value has exactly one text, because a frontier is replaced only when the text is still the one that was read.
-//! `merge.lua` and `advise.lua` read and write the same texts.
+//! `window_merge.lua`, `merge.lua` and `advise.lua` read and write the same texts.
 
 use crate::core::advice::Advice;
 use crate::core::frontier::{Frontier, Stored};

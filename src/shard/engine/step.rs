@@ -73,7 +73,7 @@ pub struct Locate {
 pub struct Plan {
     /// When it was made, in ms of the clock that only grows.
     pub planned_at_ms: i64,
-    /// Frontiers and windows, at one instant.
+    /// Frontiers and windows, read together.
     pub request: ReadRequest,
     /// Partitions whose ends are wanted; none when no ends are.
     pub ends: Vec<Partition>,

@@ -95,6 +95,16 @@ impl RedisCluster {
         });
     }
 
+    /// Waits until every server says the same of who owns which slots.
+    pub fn wait_until_agreed(&self) {
+        wait_until("the servers to agree on who owns which slots", || {
+            let slots = |place| self.ask(place, redis::cmd("CLUSTER").arg("SLOTS"));
+            let owners = |place| slots(place).and_then(owners_of_slots);
+            let first = owners(0);
+            first.is_some() && (1..self.servers.len()).all(|place| owners(place) == first)
+        });
+    }
+
     /// Waits until another server than this one has its slots.
     pub fn wait_for_another_than(&self, former: usize) {
         wait_until("the cluster to promote a replica", || {
@@ -156,6 +166,20 @@ impl RedisCluster {
         }
         texts
     }
+}
+
+/// First slot, last slot and port of the owner, of each range in a `CLUSTER SLOTS`.
+fn owners_of_slots(answer: Value) -> Option<Vec<[i64; 3]>> {
+    let Value::Array(ranges) = answer else { return None };
+    let range = |range: Value| {
+        let Value::Array(words) = range else { return None };
+        let [Value::Int(first), Value::Int(last), Value::Array(owner), ..] = words.as_slice() else { return None };
+        let Some(Value::Int(port)) = owner.get(1) else { return None };
+        Some([*first, *last, *port])
+    };
+    let mut ranges: Vec<_> = ranges.into_iter().map(range).collect::<Option<_>>()?;
+    ranges.sort_unstable();
+    Some(ranges)
 }
 
 fn redis_cli(arguments: &[&str]) {

@@ -1,18 +1,22 @@
 //! The servers of a cluster: what they own, and a connection to each.
 
-use super::map::SlotMap;
+use super::map::{Owner, SlotMap};
 use crate::io::redis::access::{Node, Way};
 use crate::io::redis::link::{Patience, ScriptFile};
 use crate::io::redis::server::{exchange, open};
 use crate::io::redis::{RedisOptions, errors};
 use crate::ports::StoreError;
 use redis::{Connection, Pipeline, RedisResult, Value};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Why the servers did not do as they were told.
 pub(super) enum Trouble {
-    /// They own other slots by now: with another map the same may be tried again.
-    Moved,
+    /// What was known of them is outdated: who owns what, or which scripts they were taught. By what they are known for
+    /// now the same may be tried again.
+    Outdated,
+    /// By now another map is known than the one that was gone by.
+    Remapped,
     /// Anything else.
     Store(StoreError),
 }
@@ -26,8 +30,9 @@ impl From<StoreError> for Trouble {
 pub(super) struct Fleet {
     way: Way,
     patience: Patience,
-    /// Where to ask when nobody is known.
-    seeds: Vec<Node>,
+    configured: Vec<Node>,
+    /// Whom to ask for the map: in front whoever told the present one.
+    seeds: VecDeque<Node>,
     map: Option<Arc<SlotMap>>,
     /// One for each owner of the map.
     connections: Vec<Option<Connection>>,
@@ -40,7 +45,8 @@ impl Fleet {
         Ok(Fleet {
             way: Way::new(&options.url, &options.access)?,
             patience: options.patience,
-            seeds: options.access.cluster.clone(),
+            configured: options.access.cluster.clone(),
+            seeds: options.access.cluster.iter().cloned().collect(),
             map: None,
             connections: Vec::new(),
             scripts: scripts.iter().map(|script| script.text().to_owned()).collect(),
@@ -57,23 +63,57 @@ impl Fleet {
         if let Some(map) = &self.map {
             return Ok(map.clone());
         }
+        let map = self.find_map()?;
+        Ok(self.go_by(map))
+    }
+
+    /// Asks all owners whether one of them knows a later map, which is then the one that is known.
+    pub(super) fn confirm(&mut self, map: &SlotMap) -> Result<(), Trouble> {
+        let mut question = redis::pipe();
+        question.cmd("CLUSTER").arg("NODES");
+        let answers = self.ask(map, &vec![question; map.owners.len()])?;
+        let told = map.owners.iter().zip(answers).filter_map(|(Owner { node, .. }, answers)| match answers.first() {
+            Some(Value::BulkString(text)) => Some((SlotMap::parse(&String::from_utf8_lossy(text), node)?, node)),
+            _ => None,
+        });
+        match told
+            .filter(|(other, _)| other.version() > map.version())
+            .max_by(|(one, _), (other, _)| one.version().cmp(&other.version()))
+        {
+            None => Ok(()),
+            Some((later, teller)) => {
+                self.seeds.push_front(teller.clone());
+                self.go_by(later);
+                Err(Trouble::Remapped)
+            }
+        }
+    }
+
+    fn go_by(&mut self, map: SlotMap) -> Arc<SlotMap> {
+        self.connections = map.owners.iter().map(|_| None).collect();
+        // Owners hear of slots that move before their replicas do, and may be asked when the configured ones have gone.
+        let (teller, owners) = (self.seeds.front(), map.owners.iter().map(|owner| &owner.node));
+        let configured = self.seeds.iter().filter(|seed| self.configured.contains(seed));
+        let mut seeds = VecDeque::new();
+        for node in teller.into_iter().chain(owners).chain(configured) {
+            if !seeds.contains(node) {
+                seeds.push_back(node.clone());
+            }
+        }
+        self.seeds = seeds;
+        self.map.insert(Arc::new(map)).clone()
+    }
+
+    /// The map of the first server that tells one.
+    fn find_map(&mut self) -> Result<SlotMap, StoreError> {
         let mut gravest = None;
-        for node in self.seeds.clone() {
-            match self.ask_for_map(&node) {
-                Ok(map) => {
-                    let map = Arc::new(map);
-                    self.connections = map.owners.iter().map(|_| None).collect();
-                    // Whoever is known now may be asked when the configured ones have gone.
-                    self.seeds.retain(|seed| *seed != node);
-                    self.seeds.insert(0, node);
-                    let unknown = map.owners.iter().map(|owner| &owner.node).filter(|node| !self.seeds.contains(node));
-                    let unknown: Vec<Node> = unknown.cloned().collect();
-                    self.seeds.extend(unknown);
-                    self.map = Some(map.clone());
-                    return Ok(map);
-                }
+        for _ in 0..self.seeds.len() {
+            let Some(node) = self.seeds.front() else { break };
+            match self.ask_for_map(node) {
+                Ok(map) => return Ok(map),
                 Err(error) => gravest = Some(errors::graver(gravest, error)),
             }
+            self.seeds.rotate_left(1);
         }
         Err(gravest.unwrap_or_else(errors::no_cluster_node))
     }
@@ -94,9 +134,12 @@ impl Fleet {
         }
     }
 
-    /// Forgets the map and everything that hangs on it.
+    /// Forgets the map and everything that hangs on it. Another server is asked for the next one: the one that told this
+    /// may be cut off from the others, and would tell it again.
     pub(super) fn forget(&mut self) {
-        self.map = None;
+        if self.map.take().is_some() {
+            self.seeds.rotate_left(1);
+        }
         self.connections.clear();
     }
 
@@ -130,7 +173,7 @@ impl Fleet {
         for ((way, pipeline), connection) in ways.iter().zip(pipelines).zip(&mut self.connections) {
             let mut answers = Vec::with_capacity(pipeline.len());
             for _ in 0..pipeline.len() {
-                let Some(connection) = connection else { return Err(Trouble::Moved) };
+                let Some(connection) = connection else { return Err(Trouble::Outdated) };
                 let answer =
                     connection.recv_response().map_err(|error| errors::of_connection(&error, way.info().addr()))?;
                 answers.push(refuse_error(answer, way)?);
@@ -141,13 +184,13 @@ impl Fleet {
     }
 }
 
-/// A key that is not where the map has it is no error of the server's; one that is on its way is nowhere for sure.
+/// A key that is not where the map has it is no error of the server's, and neither is a script that it was made to forget.
+/// A key that is on its way is nowhere for sure.
 fn refuse_error(answer: Value, way: &Way) -> Result<Value, Trouble> {
     let Value::ServerError(error) = &answer else { return Ok(answer) };
     Err(match error.code() {
-        "MOVED" => Trouble::Moved,
+        "MOVED" | "READONLY" | "NOSCRIPT" => Trouble::Outdated,
         "ASK" => Trouble::Store(errors::slot_on_its_way()),
-        "READONLY" => Trouble::Moved,
         _ => Trouble::Store(errors::of_server(error, way.login_keys)),
     })
 }
@@ -170,4 +213,62 @@ fn connect(way: &Way, patience: Patience, scripts: &[String]) -> Result<Connecti
 
 fn send(connection: &mut Connection, pipeline: &Pipeline) -> RedisResult<()> {
     connection.send_packed_command(&pipeline.get_packed_pipeline())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::redis::access::Access;
+    use crate::io::redis::fake;
+
+    fn fleet(cluster: Vec<Node>) -> Fleet {
+        let options = RedisOptions {
+            url: "redis://127.0.0.1".to_owned(),
+            access: Access { cluster, ..Access::default() },
+            key_prefix: String::new(),
+            inbound_topic: "inbound-message".to_owned(),
+            patience: Patience::default(),
+        };
+        Fleet::new(&options, &[]).unwrap()
+    }
+
+    /// A server that tells a map with this server as the owner of everything.
+    fn teller(owner: &Node, epoch: u32) -> Node {
+        let nodes = format!("a1 {owner}@17001 master - 0 0 {epoch} connected 0-16383\n");
+        fake::server(fake::text(&nodes))
+    }
+
+    /// Whether the owners answer.
+    fn is_answered(fleet: &mut Fleet) -> bool {
+        let map = fleet.map().unwrap();
+        let mut question = redis::pipe();
+        question.cmd("PING");
+        fleet.ask(&map, &[question]).is_ok()
+    }
+
+    #[test]
+    fn a_server_whose_map_leads_nowhere_is_not_asked_first_again() {
+        let owner = fake::server("+PONG\r\n".to_owned());
+        let mut fleet = fleet(vec![fake::nowhere(), teller(&fake::nowhere(), 1), teller(&owner, 2)]);
+        assert!(!is_answered(&mut fleet));
+        assert!(is_answered(&mut fleet));
+    }
+
+    #[test]
+    fn owners_are_asked_for_a_later_map_than_the_one_that_is_known() {
+        let next = fake::server("+PONG\r\n".to_owned());
+        let owner = teller(&next, 2);
+        let known = |epoch| {
+            let mut fleet = fleet(vec![teller(&owner, epoch)]);
+            let map = fleet.map().unwrap();
+            (fleet, map)
+        };
+        let (mut fleet, later) = known(3);
+        assert!(fleet.confirm(&later).is_ok());
+        assert!(fleet.connections[0].is_some(), "connections stay");
+        let (mut fleet, earlier) = known(1);
+        assert!(matches!(fleet.confirm(&earlier), Err(Trouble::Remapped)));
+        assert_eq!((fleet.map().unwrap().owners[0].epoch, &fleet.seeds[0]), (2, &owner));
+        assert!(is_answered(&mut fleet));
+    }
 }

@@ -30,6 +30,12 @@ pub(super) fn of_this_map(raw: Option<&[u8]>, map: &SlotMap) -> Stored<Frontier>
     }
 }
 
+/// Whether it was written under another map: one of the two is outdated.
+pub(super) fn is_of_another_map(raw: Option<&[u8]>, map: &SlotMap) -> bool {
+    let Stored::Known(frontier) = text::decode_frontier(raw) else { return false };
+    frontier.topic_id.as_str().rsplit_once(BETWEEN).is_some_and(|(_, mark)| mark != map.mark)
+}
+
 /// What all of them together prove.
 pub(super) fn of_all(frontiers: impl IntoIterator<Item = Stored<Frontier>>) -> Stored<Frontier> {
     frontiers.into_iter().reduce(least).unwrap_or(Stored::Missing)
@@ -90,5 +96,7 @@ mod tests {
         assert_eq!(of_this_map(Some(text.as_bytes()), &one), Stored::Known(plain.clone()));
         assert_eq!(of_this_map(Some(text.as_bytes()), &other), Stored::Missing);
         assert_eq!(of_this_map(Some(text::encode_frontier(&plain).as_bytes()), &one), Stored::Missing);
+        let is_of_another = |map| is_of_another_map(Some(text.as_bytes()), map);
+        assert_eq!((is_of_another(&one), is_of_another(&other), is_of_another_map(None, &one)), (false, true, false));
     }
 }

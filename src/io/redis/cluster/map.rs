@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 pub(super) struct Owner {
     /// Its id in the cluster.
     pub(super) id: String,
-    /// Raised whenever it is promoted, or takes over slots that others had.
+    /// Raised whenever it is promoted, or takes over slots that others had and has not the highest epoch already.
     pub(super) epoch: u64,
     /// Where it is reached.
     pub(super) node: Node,
@@ -24,8 +24,11 @@ pub(super) struct Owner {
 pub(super) struct SlotMap {
     pub(super) owners: Vec<Owner>,
     by_slot: Vec<usize>,
-    /// Tells this map from every other that this cluster had or will have: epochs only grow.
+    /// Tells this map from every other that this cluster had or will have: epochs only grow, and while none does,
+    /// slots move to one server only.
     pub(super) mark: String,
+    /// The highest epoch, and how many slots its server has.
+    highest: (u64, usize),
 }
 
 impl SlotMap {
@@ -52,13 +55,22 @@ impl SlotMap {
         }
         let mark = format!("{:016x}", hasher.finish());
         let tags = tags(&by_slot, masters.len());
+        let highest = masters.iter().map(|Master { epoch, slots, .. }| (*epoch, slots.iter().map(|it| it.len()).sum()));
+        let highest = highest.max()?;
         let owners = masters.into_iter().zip(tags).map(|(Master { id, epoch, node, slots: _ }, tag)| Owner {
             id,
             epoch,
             node,
             tag,
         });
-        Some(SlotMap { owners: owners.collect(), by_slot, mark })
+        Some(SlotMap { owners: owners.collect(), by_slot, mark, highest })
+    }
+
+    /// Of two maps that a cluster had, the later has the greater. Whoever is promoted has the highest epoch from then on,
+    /// and whoever takes slots over; so until it grows again, slots go to its server only. Where that does not decide
+    /// (some server has not heard of everything), all who ask agree on one.
+    pub(super) fn version(&self) -> (u64, usize, &str) {
+        (self.highest.0, self.highest.1, &self.mark)
     }
 
     /// The index of the owner of a key.
@@ -163,6 +175,23 @@ b2 :7002@17002 master - 0 1 2 connected 5461-10921 10922
                 .replacen(from, to, 1)
                 .replace("5461-10921", if to == "0-5459" { "5460-10921" } else { "5461-10921" });
             assert_ne!(mark(&other), mark(NODES), "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn of_two_maps_the_later_one_is_known() {
+        let former = map(NODES).unwrap();
+        let promoted =
+            NODES.replace("a1 127.0.0.1:7001@17001 myself,master - 0 0 1", "d4 127.0.0.1:7004@17004 master - 0 0 4");
+        let to_highest = NODES.replace("10923-16383", "10922-16383").replace(" 10922\n", "\n");
+        let to_another = NODES.replace("0-5460 ", "0-5459 ").replace("0 1 2 connected", "0 1 4 connected 5460");
+        for later in [promoted, to_highest, to_another] {
+            let later = map(&later).unwrap();
+            assert!(
+                later.version() > former.version() && former.version() == map(NODES).unwrap().version(),
+                "{:?}",
+                later.owners
+            );
         }
     }
 

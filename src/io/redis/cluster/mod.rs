@@ -8,9 +8,11 @@
 //!   the frontier, which is harmless: they are written again.
 //! - Every owner of slots has a frontier of its own (see `frontier`), read before the windows and again after them: what
 //!   both readings prove is what held in between.
-//! - Slots that move make all frontiers start again. Each step asks every server for its epoch, which is raised when a
-//!   server is promoted or takes slots over, and a frontier carries the mark of the map that it was written under. While
-//!   a slot is on its way, a key that is not found there is nowhere for sure: that is an error, and never "closed".
+//! - Slots that move make all frontiers start again: a frontier carries the mark of the map that it was written under. A
+//!   map that is outdated is noticed by the epoch of a server, for which each step asks (it is raised when a server is
+//!   promoted, or takes slots over without having the highest epoch already), by a key that is not where the map has it,
+//!   or by a frontier of another map: that is lost only when no server knows a later map. While a slot is on its way, a
+//!   key that is not found there is nowhere for sure: that is an error, and never "closed".
 
 mod fleet;
 mod frontier;
@@ -33,8 +35,6 @@ use redis::{Pipeline, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::vec::IntoIter;
 
-/// What stands in `merge.lua` above its own work: how one window is merged.
-const MERGE_ENDS_AT: &str = "\nlocal frontier = redis.call(";
 /// A nonce is of no use once its merge is over.
 const NONCE_LIVES_MS: i64 = 600_000;
 /// A map that has just been asked for may be outdated already, but not for ever.
@@ -66,14 +66,17 @@ impl Look {
         let Some(index) = self.partitions.iter().position(|it| *it == partition) else { return Stored::Missing };
         frontier::of_all(self.of_owners.iter().map(|raws| frontier::of_this_map(raws[index].as_deref(), map)))
     }
+
+    /// Whether someone else goes by another map.
+    fn shows_another_map(&self, map: &SlotMap) -> bool {
+        self.of_owners.iter().flatten().any(|raw| frontier::is_of_another_map(raw.as_deref(), map))
+    }
 }
 
 impl Cluster {
     /// Connects to nothing yet.
     pub(super) fn new(options: &RedisOptions) -> Result<Cluster, StoreError> {
-        let merge = include_str!("../merge.lua");
-        let merge_of_one = merge.split_once(MERGE_ENDS_AT).map_or(merge, |(above, _)| above);
-        let window = ScriptFile::new([merge_of_one, include_str!("window.lua")].concat());
+        let window = ScriptFile::new(concat!(include_str!("../window_merge.lua"), "\n", include_str!("window.lua")));
         let advance = ScriptFile::new(include_str!("advance.lua"));
         let start = ScriptFile::new(include_str!("../start.lua"));
         let advise = ScriptFile::new(include_str!("../advise.lua"));
@@ -101,7 +104,8 @@ impl Cluster {
             let map = self.fleet.map()?;
             match work(self, &map) {
                 Ok(done) => return Ok(done),
-                Err(Trouble::Moved) => self.fleet.forget(),
+                Err(Trouble::Outdated) => self.fleet.forget(),
+                Err(Trouble::Remapped) => {}
                 Err(Trouble::Store(error)) => return Err(error),
             }
         }
@@ -144,7 +148,18 @@ impl Cluster {
             same_epoch(owner, answers.next())?;
             of_owners.push(frontiers(&mut answers, &partitions)?);
         }
-        Ok(Look { partitions, of_owners })
+        let look = Look { partitions, of_owners };
+        self.settle_map(map, std::slice::from_ref(&look))?;
+        Ok(look)
+    }
+
+    /// A frontier of another map is lost only if no server knows a later map: else two shards that go by different maps
+    /// would take each other's frontiers for lost again and again.
+    fn settle_map(&mut self, map: &SlotMap, looks: &[Look]) -> Result<(), Trouble> {
+        match looks.iter().any(|look| look.shows_another_map(map)) {
+            true => self.fleet.confirm(map),
+            false => Ok(()),
+        }
     }
 
     fn read_under(&mut self, map: &SlotMap, request: &ReadRequest) -> Result<Snapshot, Trouble> {
@@ -185,6 +200,7 @@ impl Cluster {
         }
         let mut value = |index: usize| values[owners[index]].next().flatten();
         let looks = looks.map(|of_owners| Look { partitions: partitions.clone(), of_owners });
+        self.settle_map(map, &looks)?;
         Ok(Snapshot {
             windows: (0..windows.len()).map(|index| text::decode_window(value(index).as_deref())).collect(),
             advice: (windows.len()..owners.len()).map(|index| text::decode_advice(value(index).as_deref())).collect(),
@@ -193,7 +209,7 @@ impl Cluster {
                 .map(|partition| frontier::of_all(looks.iter().map(|look| look.of(*partition, map))))
                 .collect(),
             // A clock that is ahead makes windows end too early. One that is behind only keeps them longer.
-            clock: clocks.into_iter().max().ok_or(Trouble::Moved)?,
+            clock: clocks.into_iter().max().ok_or(Trouble::Outdated)?,
         })
     }
 
@@ -349,5 +365,5 @@ fn same_epoch(owner: &Owner, answer: Option<Value>) -> Result<(), Trouble> {
     };
     let info = String::from_utf8_lossy(&info);
     let epoch = info.lines().find_map(|line| line.strip_prefix("cluster_my_epoch:")?.trim_end().parse::<u64>().ok());
-    if epoch == Some(owner.epoch) { Ok(()) } else { Err(Trouble::Moved) }
+    if epoch == Some(owner.epoch) { Ok(()) } else { Err(Trouble::Outdated) }
 }

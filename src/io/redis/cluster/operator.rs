@@ -3,7 +3,9 @@
 use super::Cluster;
 use super::map::Owner;
 use crate::core::ids::WindowKey;
-use crate::io::redis::operator::{Health, NO_PARTITION, StoredWindow, WindowFilter, WindowScan, write_nothing};
+use crate::io::redis::operator::{
+    Health, NO_PARTITION, StoredWindow, WindowFilter, WindowScan, ask_window, take_window, write_nothing,
+};
 use crate::io::redis::server::Server;
 use crate::io::redis::standalone::Standalone;
 use crate::io::redis::{errors, yes_or_no};
@@ -13,15 +15,17 @@ use redis::Pipeline;
 impl Cluster {
     /// Of all servers that own slots, what is worst.
     pub(in super::super) fn health(&mut self) -> Result<Health, StoreError> {
-        let mut worst: Option<Health> = None;
-        for mut server in self.servers()? {
-            let health = server.health()?;
-            worst = Some(match worst {
-                Some(worst) => worse(worst, health),
-                None => health,
-            });
-        }
-        worst.ok_or_else(errors::no_cluster_node)
+        self.ask_servers(|servers| {
+            let mut worst: Option<Health> = None;
+            for server in servers {
+                let health = server.health()?;
+                worst = Some(match worst {
+                    Some(worst) => worse(worst, health),
+                    None => health,
+                });
+            }
+            worst.ok_or_else(errors::no_cluster_node)
+        })
     }
 
     /// See `RedisStore::check_writable`.
@@ -35,30 +39,44 @@ impl Cluster {
 
     /// See `RedisStore::estimate_windows`.
     pub(in super::super) fn estimate_windows(&mut self) -> Result<u64, StoreError> {
-        self.servers()?.iter_mut().map(Standalone::estimate_windows).sum()
+        self.ask_servers(|servers| servers.iter_mut().map(Standalone::estimate_windows).sum())
     }
 
     /// Reads one window; None when there is nothing.
     pub(in super::super) fn get_window(&mut self, key: &WindowKey) -> Result<Option<StoredWindow>, StoreError> {
-        let map = self.fleet.map()?;
-        let owner = map.owner_of(&self.keys.window(key));
-        self.server(&map.owners[owner])?.get_window(key)
+        let name = self.keys.window(key);
+        self.under_map(|cluster, map| {
+            let mut pipelines = vec![redis::pipe(); map.owners.len()];
+            let owner = map.owner_of(&name);
+            ask_window(&mut pipelines[owner], &name);
+            let answers = cluster.fleet.ask(map, &pipelines)?.swap_remove(owner);
+            Ok(take_window(key.clone(), &mut answers.into_iter())?)
+        })
     }
 
-    /// Lists windows, server after server.
+    /// Lists windows, server after server. After an error it ends.
     pub(in super::super) fn scan_windows<'a>(
         &'a mut self,
         filter: &WindowFilter,
         limit: usize,
     ) -> Box<dyn Iterator<Item = Result<StoredWindow, StoreError>> + 'a> {
+        let servers = match self.servers() {
+            Err(error) => return Box::new(std::iter::once(Err(error))),
+            Ok(servers) => servers,
+        };
         let filter = filter.clone();
-        match self.servers() {
-            Err(error) => Box::new(std::iter::once(Err(error))),
-            Ok(servers) => {
-                let of_one = move |server| WindowScan::of(server, &filter, limit);
-                Box::new(servers.into_iter().flat_map(of_one).take(limit))
+        let windows = servers.into_iter().flat_map(move |server| WindowScan::of(server, &filter, limit)).take(limit);
+        let (fleet, mut has_failed) = (&mut self.fleet, false);
+        Box::new(windows.map_while(move |window| {
+            if has_failed {
+                return None;
             }
-        }
+            if window.is_err() {
+                has_failed = true;
+                fleet.forget();
+            }
+            Some(window)
+        }))
     }
 
     /// Removes a window and the advice on it, which may lie on another server.
@@ -75,13 +93,25 @@ impl Cluster {
         })
     }
 
-    fn servers(&mut self) -> Result<Vec<Standalone>, StoreError> {
-        let map = self.fleet.map()?;
-        map.owners.iter().map(|owner| self.server(owner)).collect()
+    /// Asks the owners of slots, over connections of their own. After an error others may own them.
+    fn ask_servers<T>(
+        &mut self,
+        ask: impl FnOnce(&mut [Standalone]) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let answer = ask(&mut self.servers()?);
+        if answer.is_err() {
+            self.fleet.forget();
+        }
+        answer
     }
 
-    fn server(&self, owner: &Owner) -> Result<Standalone, StoreError> {
-        Ok(Standalone::of(Server::fixed(self.fleet.way_to(&owner.node)?), &self.options))
+    fn servers(&mut self) -> Result<Vec<Standalone>, StoreError> {
+        let map = self.fleet.map()?;
+        let server = |owner: &Owner| {
+            let way = self.fleet.way_to(&owner.node)?;
+            Ok(Standalone::of(Server::in_cluster(way), &self.options))
+        };
+        map.owners.iter().map(server).collect()
     }
 }
 

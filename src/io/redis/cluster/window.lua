@@ -1,6 +1,5 @@
-
 -- One window, in a cluster. KEYS: the window. ARGV: its text, the ms at which it ends, the length of its channel's
--- windows in ms. Answers 1, or an error when a newer version wrote it. What stands above is the merge of windows.
+-- windows in ms. Answers 1, or an error when a newer version wrote it. It goes on from window_merge.lua.
 
 -- SET with a PXAT in the past would delete the key: a window that has ended is left out.
 local clock = redis.call('TIME')
