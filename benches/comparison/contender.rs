@@ -52,13 +52,17 @@ impl fmt::Display for Contender {
     }
 }
 
-/// The names that a run uses.
+/// The names that a run uses, and what it runs on.
 #[derive(Clone, Debug)]
 pub struct Names {
     /// Of everything that belongs to this run alone.
     pub prefix: String,
     pub inbound: String,
     pub intents: String,
+    /// Of each input.
+    pub partitions: i32,
+    /// Of the worker, unless it decides itself.
+    pub shards: Option<u32>,
 }
 
 impl Names {
@@ -139,6 +143,9 @@ fn worker_command(guarantee: &str, names: &Names, services: &Services) -> Comman
         ("WORKER_GUARANTEE", &guarantee.to_owned()),
     ] {
         command.env(format!("SESSIONGATE_{name}"), value);
+    }
+    if let Some(shards) = names.shards {
+        command.env("SESSIONGATE_WORKER_SHARDS", shards.to_string());
     }
     command
 }

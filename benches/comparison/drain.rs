@@ -4,12 +4,14 @@ use crate::contender::{Contender, Names, Process};
 use crate::machine::{cpu_us, peak_memory_mb};
 use crate::site::{PARTITIONS, Progress, Services};
 use crate::traffic::{Customer, Writer, customer_of_key, intent_of_value, mixed, now_ms};
+use crate::windows;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,11 +20,64 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A drain that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(600);
 
+/// What a backlog is like.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    /// Records.
+    pub events: u64,
+    /// Of a hundred records so many are intents.
+    pub intents_percent: u64,
+    pub customers: u64,
+    /// Of each input.
+    pub partitions: i32,
+    /// Of each text; none for what people usually write.
+    pub body_bytes: Option<usize>,
+    /// Every record is there twice.
+    pub is_repeated: bool,
+    /// All open windows are in Redis before, with those of customers who are not heard of.
+    pub windows_before: bool,
+    /// Of the worker, unless it decides itself.
+    pub shards: Option<u32>,
+}
+
+impl Shape {
+    /// Half inbound, half intents, forty records a customer.
+    pub fn of(events: u64) -> Shape {
+        Shape {
+            events,
+            intents_percent: 50,
+            customers: (events / 40).max(10),
+            partitions: PARTITIONS,
+            body_bytes: None,
+            is_repeated: false,
+            windows_before: false,
+            shards: None,
+        }
+    }
+
+    fn times(&self) -> u64 {
+        if self.is_repeated { 2 } else { 1 }
+    }
+
+    /// Intent records.
+    fn intents(&self) -> u64 {
+        self.events * self.intents_percent / 100 / self.times() * self.times()
+    }
+
+    fn inbound(&self) -> u64 {
+        self.events - self.intents()
+    }
+
+    /// Intents, each counted once.
+    pub fn asked(&self) -> u64 {
+        self.intents() / self.times()
+    }
+}
+
 /// The backlog.
 pub struct Inputs {
     names: Names,
-    events: u64,
-    customers: u64,
+    shape: Shape,
 }
 
 /// What came of a drain.
@@ -35,6 +90,8 @@ pub struct Drained {
     pub peak_mb: f64,
     /// From the start of the process to the first commit.
     pub start_s: f64,
+    /// Of Redis's memory for a window, when they were written before.
+    pub window_bytes: Option<f64>,
     pub counts: Counts,
 }
 
@@ -53,7 +110,8 @@ pub struct Counts {
 
 impl fmt::Display for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Drained { events_a_second, worker_us, kafka_us, redis_us, peak_mb, start_s, counts } = self;
+        let Drained { events_a_second, worker_us, kafka_us, redis_us, peak_mb, start_s, window_bytes: _, counts } =
+            self;
         write!(f, "{:>7.0} k/s  cpu {worker_us:.2} {kafka_us:.2} {redis_us:.2} us", events_a_second / 1000.0)?;
         write!(f, "  {peak_mb:.0} MB  start {start_s:.2} s  {counts:?}")
     }
@@ -63,32 +121,42 @@ fn customer_of_intent(number: u64, customers: u64) -> Customer {
     Customer(mixed(number) % customers)
 }
 
-/// Writes the backlog: half inbound, half intents, forty records a customer.
-pub fn preload(services: &Services, events: u64) -> Inputs {
+/// Writes the backlog.
+pub fn preload(services: &Services, shape: Shape) -> Inputs {
     let prefix = "backlog.";
-    let names =
-        Names { prefix: prefix.into(), inbound: format!("{prefix}inbound"), intents: format!("{prefix}intents") };
-    services.create_inputs(&names.inputs());
-    let customers = (events / 40).max(10);
+    let names = Names {
+        prefix: prefix.into(),
+        inbound: format!("{prefix}inbound"),
+        intents: format!("{prefix}intents"),
+        partitions: shape.partitions,
+        shards: shape.shards,
+    };
+    services.create_inputs(&names.inputs(), names.partitions);
     let mut writer = Writer::new(&services.brokers, &names.inbound, &names.intents, 50);
+    if let Some(bytes) = shape.body_bytes {
+        writer.set_body_bytes(bytes);
+    }
     let now_ms = now_ms();
-    let writers: Vec<u64> = (0..customers).filter(|customer| Customer(*customer).writes()).collect();
-    for number in 0..events / 2 {
-        // Everybody who writes at all does so at least once.
-        let index = if number < writers.len() as u64 { number } else { mixed(number) % writers.len() as u64 };
-        writer.say(number, Customer(writers[index as usize]), now_ms);
+    let writers: Vec<u64> = (0..shape.customers).filter(|customer| Customer(*customer).writes()).collect();
+    for number in 0..shape.inbound() {
+        let message = number / shape.times();
+        // Everybody who writes at all does so at least once, if there are records enough.
+        let is_first = message < writers.len() as u64 && !shape.windows_before;
+        let index = if is_first { message } else { mixed(message) % writers.len() as u64 };
+        writer.say(message, Customer(writers[index as usize]), now_ms);
         if number % 1_000 == 0 {
             writer.serve();
         }
     }
-    for number in 0..events / 2 {
-        writer.ask(number, customer_of_intent(number, customers));
+    for number in 0..shape.intents() {
+        let intent = number / shape.times();
+        writer.ask(intent, customer_of_intent(intent, shape.customers));
         if number % 1_000 == 0 {
             writer.serve();
         }
     }
     writer.flush();
-    Inputs { names, events: events / 2 * 2, customers }
+    Inputs { names, shape }
 }
 
 impl Inputs {
@@ -102,13 +170,17 @@ fn used(pid: u32, services: &Services) -> [u64; 3] {
     [pid, services.kafka_pid, services.redis_pid].map(cpu_us)
 }
 
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
 /// Lets a contender take the backlog. Rates and costs count from the first commit to the last: how long a process
 /// takes to start says nothing of them.
-pub fn run(services: &Services, inputs: &Inputs, contender: Contender, round: usize) -> Drained {
-    let prefix = format!("{}-{round}.", contender.to_string().replace([' ', ','], "-"));
+pub fn run(services: &Services, inputs: &Inputs, contender: Contender) -> Drained {
+    // Short: the keys in Redis begin with it.
+    let prefix = format!("{}.", RUNS.fetch_add(1, Ordering::Relaxed));
     let names = Names { prefix, ..inputs.names.clone() };
     services.create_outputs(&names.outputs());
-    let progress = Progress::of(services, &names.group(), &names.inputs());
+    let window_bytes = inputs.shape.windows_before.then(|| windows::write(services, &names, inputs.shape.customers));
+    let progress = Progress::of(services, &names.group(), &names.inputs(), names.partitions);
     let begun = Instant::now();
     let mut process = Process::start(contender, &names, services);
     let mut first = None;
@@ -118,11 +190,11 @@ pub fn run(services: &Services, inputs: &Inputs, contender: Contender, round: us
         if committed > 0 {
             first.get_or_insert_with(|| (Instant::now(), committed, used(process.pid(), services)));
         }
-        if committed >= inputs.events {
+        if committed >= inputs.shape.events {
             break (Instant::now(), committed);
         }
         process.assert_running();
-        assert!(begun.elapsed() < LONGEST, "{committed} of {} after {LONGEST:?}", inputs.events);
+        assert!(begun.elapsed() < LONGEST, "{committed} of {} after {LONGEST:?}", inputs.shape.events);
     };
     let (first, before, used_before) = first.unwrap();
     let used = used(process.pid(), services);
@@ -140,13 +212,14 @@ pub fn run(services: &Services, inputs: &Inputs, contender: Contender, round: us
         redis_us,
         peak_mb,
         start_s: (first - begun).as_secs_f64(),
+        window_bytes,
         counts,
     }
 }
 
 fn verify(services: &Services, inputs: &Inputs, names: &Names, contender: Contender) -> Counts {
     let mut counts = Counts::default();
-    let mut seen = vec![false; (inputs.events / 2) as usize];
+    let mut seen = vec![false; inputs.shape.asked() as usize];
     let (send, dead) = (names.session_send(), names.dead_letter());
     let outputs = [send.clone(), names.template_required(), dead.clone()];
     read(services, &outputs, |topic, key, value| {
@@ -162,7 +235,7 @@ fn verify(services: &Services, inputs: &Inputs, names: &Names, contender: Conten
         if std::mem::replace(&mut seen[number as usize], true) {
             counts.duplicate += 1;
         }
-        let customer = customer_of_intent(number, inputs.customers);
+        let customer = customer_of_intent(number, inputs.shape.customers);
         let is_right = match contender {
             Contender::Floor(_) => true,
             Contender::Worker(_) => customer.has_open_window() == (topic == send),

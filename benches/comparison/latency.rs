@@ -102,8 +102,14 @@ static RUNS: AtomicU32 = AtomicU32::new(0);
 /// Latencies of one contender at that many records a second.
 pub fn run(services: &Services, contender: Contender, rate: u64, time: Duration) -> Latencies {
     let prefix = format!("live-{}.", RUNS.fetch_add(1, Ordering::Relaxed));
-    let names = Names { inbound: format!("{prefix}inbound"), intents: format!("{prefix}intents"), prefix };
-    services.create_inputs(&names.inputs());
+    let names = Names {
+        inbound: format!("{prefix}inbound"),
+        intents: format!("{prefix}intents"),
+        prefix,
+        partitions: PARTITIONS,
+        shards: None,
+    };
+    services.create_inputs(&names.inputs(), names.partitions);
     services.create_outputs(&names.outputs());
     let mut writer = Writer::new(&services.brokers, &names.inbound, &names.intents, 1);
     for number in (0..CUSTOMERS).filter(|number| Customer(*number).writes()) {
@@ -111,7 +117,7 @@ pub fn run(services: &Services, contender: Contender, rate: u64, time: Duration)
     }
     writer.flush();
     let mut process = Process::start(contender, &names, services);
-    let progress = Progress::of(services, &names.group(), &names.inputs());
+    let progress = Progress::of(services, &names.group(), &names.inputs(), names.partitions);
     let begun = Instant::now();
     while progress.committed() < CUSTOMERS * 8 / 10 {
         process.assert_running();

@@ -8,14 +8,16 @@
 mod contender;
 mod drain;
 mod floor;
+mod growth;
 mod latency;
 mod machine;
 mod report;
 mod site;
 mod traffic;
+mod windows;
 
 use contender::{Contender, Pace};
-use drain::Drained;
+use drain::{Drained, Shape};
 use latency::{Latencies, Row};
 use report::Report;
 use site::Services;
@@ -35,7 +37,7 @@ pub struct Plan {
     time: Duration,
     /// `BENCH_RATES`: records a second, half inbound and half intents.
     rates: Vec<u64>,
-    /// `BENCH_ONLY`: `drain` or `latency`.
+    /// `BENCH_ONLY`: `drain` or `latency`; or `growth`, which writes a page of its own.
     only: Option<String>,
     /// `BENCH_CONTENDER`: those with this text in their names.
     contender: String,
@@ -75,6 +77,9 @@ fn main() {
         contender::be_the_floor();
     }
     let (plan, services) = (plan(), Services::of_the_environment());
+    if plan.only.as_deref() == Some("growth") {
+        return growth::measure(&services, number("BENCH_EVENTS", 2_000_000));
+    }
     let mut report = Report::new(&plan);
     if plan.only.as_deref() != Some("latency") {
         report.drains = drains(&plan, &services);
@@ -87,7 +92,7 @@ fn main() {
 
 fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
     eprintln!("preloading {} records", plan.events);
-    let inputs = drain::preload(services, plan.events);
+    let inputs = drain::preload(services, Shape::of(plan.events));
     let contenders = [
         Contender::Floor(Pace::Fixed),
         Contender::Floor(Pace::Growing),
@@ -95,9 +100,9 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
         Contender::Worker("at-least-once"),
     ];
     let mut rows = plan.rows::<Drained>(&contenders);
-    for round in 0..plan.rounds {
+    for _ in 0..plan.rounds {
         for (contender, drained) in &mut rows {
-            let one = drain::run(services, &inputs, *contender, round);
+            let one = drain::run(services, &inputs, *contender);
             eprintln!("{contender:<34} {one}");
             drained.push(one);
         }

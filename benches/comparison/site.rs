@@ -40,8 +40,8 @@ impl Services {
         }
     }
 
-    pub fn create_inputs(&self, names: &[String]) {
-        self.create(names.iter().map(|name| NewTopic::new(name, PARTITIONS, TopicReplication::Fixed(1))).collect());
+    pub fn create_inputs(&self, names: &[String], partitions: i32) {
+        self.create(names.iter().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(1))).collect());
     }
 
     pub fn create_outputs(&self, names: &[String]) {
@@ -61,8 +61,18 @@ impl Services {
     }
 
     pub fn empty_redis(&self) {
-        let mut redis = redis::Client::open(self.redis_url.as_str()).unwrap().get_connection().unwrap();
-        redis::cmd("FLUSHALL").exec(&mut redis).unwrap();
+        redis::cmd("FLUSHALL").exec(&mut self.redis()).unwrap();
+    }
+
+    pub fn redis(&self) -> redis::Connection {
+        redis::Client::open(self.redis_url.as_str()).unwrap().get_connection().unwrap()
+    }
+
+    /// The memory that Redis uses for what it holds.
+    pub fn redis_bytes(&self) -> u64 {
+        let info: String = redis::cmd("INFO").arg("memory").query(&mut self.redis()).unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        line.trim().parse().unwrap()
     }
 }
 
@@ -70,10 +80,11 @@ impl Services {
 pub struct Progress {
     client: BaseConsumer,
     topics: Vec<String>,
+    partitions: i32,
 }
 
 impl Progress {
-    pub fn of(services: &Services, group: &str, topics: &[String]) -> Progress {
+    pub fn of(services: &Services, group: &str, topics: &[String], partitions: i32) -> Progress {
         let client = ClientConfig::new()
             .set("bootstrap.servers", &services.brokers)
             .set("group.id", group)
@@ -81,13 +92,13 @@ impl Progress {
             .set("isolation.level", "read_uncommitted")
             .create()
             .unwrap();
-        Progress { client, topics: topics.to_vec() }
+        Progress { client, topics: topics.to_vec(), partitions }
     }
 
     pub fn committed(&self) -> u64 {
         let mut list = TopicPartitionList::new();
         for topic in &self.topics {
-            list.add_partition_range(topic, 0, PARTITIONS - 1);
+            list.add_partition_range(topic, 0, self.partitions - 1);
         }
         let Ok(committed) = self.client.committed_offsets(list, PATIENCE) else { return 0 };
         let offsets = committed.elements().iter().filter_map(|e| e.offset().to_raw()).filter(|o| *o > 0).sum::<i64>();

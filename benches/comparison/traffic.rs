@@ -5,13 +5,14 @@
 use rdkafka::config::ClientConfig;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use sessiongate::core::ids::{BusinessId, Channel, CustomerId, WindowKey};
 use sessiongate::core::time::Timestamp;
 use sessiongate::wire::time;
 use std::fmt::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 const BUSINESS: &str = "106540352242922";
-const HOUR_MS: i64 = 3_600_000;
+pub const HOUR_MS: i64 = 3_600_000;
 /// A text of the length that people write.
 const BODY: &str = "Hello, could you tell me when my order will arrive? I have been waiting since Monday, thank you.";
 
@@ -27,6 +28,12 @@ impl Customer {
     /// Those who have ever written.
     pub fn writes(self) -> bool {
         self.0 % 10 < 8
+    }
+
+    /// The window that he has with us.
+    pub fn window_key(self) -> WindowKey {
+        let customer = CustomerId::new(format!("5511{:09}", self.0));
+        WindowKey::new(&Channel::new("whatsapp"), &BusinessId::new(BUSINESS), &customer)
     }
 
     fn occurred_at_ms(self, now_ms: i64, noise: u64) -> i64 {
@@ -64,6 +71,7 @@ pub struct Writer {
     producer: BaseProducer,
     inbound: String,
     intents: String,
+    body: String,
     key: String,
     value: String,
 }
@@ -83,9 +91,16 @@ impl Writer {
             producer,
             inbound: inbound.to_owned(),
             intents: intents.to_owned(),
+            body: BODY.to_owned(),
             key: String::new(),
             value: String::new(),
         }
+    }
+
+    /// The texts have about so many bytes from now on.
+    pub fn set_body_bytes(&mut self, bytes: usize) {
+        self.body = BODY.repeat(bytes.div_ceil(BODY.len()));
+        self.body.truncate(bytes);
     }
 
     /// The customer writes.
@@ -96,8 +111,8 @@ impl Writer {
         write!(self.key, "{BUSINESS}:5511{:09}", customer.0).unwrap();
         write!(
             self.value,
-            r#"{{"message_id":"wamid.{number:020}","business_id":"{BUSINESS}","customer_id":"5511{:09}","type":"text","occurred_at":"{occurred_at}","text":{{"body":"{BODY}"}}}}"#,
-            customer.0
+            r#"{{"message_id":"wamid.{number:020}","business_id":"{BUSINESS}","customer_id":"5511{:09}","type":"text","occurred_at":"{occurred_at}","text":{{"body":"{}"}}}}"#,
+            customer.0, self.body
         )
         .unwrap();
         send(&self.producer, &self.inbound, &self.key, &self.value);
@@ -110,8 +125,8 @@ impl Writer {
         write!(self.key, "{BUSINESS}:5511{:09}", customer.0).unwrap();
         write!(
             self.value,
-            r#"{{"intent_id":"i-{number:010}","business_id":"{BUSINESS}","customer_id":"5511{:09}","message":{{"type":"text","text":{{"body":"{BODY}"}}}},"template":{{"name":"order_update","language":"en_US"}}}}"#,
-            customer.0
+            r#"{{"intent_id":"i-{number:010}","business_id":"{BUSINESS}","customer_id":"5511{:09}","message":{{"type":"text","text":{{"body":"{}"}}}},"template":{{"name":"order_update","language":"en_US"}}}}"#,
+            customer.0, self.body
         )
         .unwrap();
         send(&self.producer, &self.intents, &self.key, &self.value);

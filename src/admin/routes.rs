@@ -100,10 +100,11 @@ async fn readyz(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     shown(&site, &headers, health::readiness(site.worker.get(), site.pulse.misplaced_lately()))
 }
 
-/// Probes have no token and need only the code.
+/// Probes have no token and need only the code; so does a page that was lured here.
 fn shown(site: &Site, headers: &HeaderMap, health: Health) -> Response {
     let code = if health.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let health = if is_allowed(headers, site.token.as_ref()) { health } else { health.without_details() };
+    let may_know = is_allowed(headers, site.token.as_ref()) && (site.token.is_some() || is_own_name(headers));
+    let health = if may_know { health } else { health.without_details() };
     (code, Json(health)).into_response()
 }
 

@@ -294,21 +294,22 @@ mod tests {
     #[test]
     fn offsets_are_committed_after_everything_else_is_acknowledged() {
         let (asked, tally) = turn(&[], false);
-        assert_eq!(asked, ["take", "advise 1", "deliver dead", "commit 2"]);
+        assert_eq!(asked, ["take", "advise 1", "deliver dead-letter", "commit 2"]);
         assert_eq!((tally.refusals.into_inner(), tally.forwarded.into_inner()), (1, 1));
     }
 
     #[test]
     fn a_fault_is_waited_out_where_it_occurred() {
         let (asked, tally) = turn(&["advise", "deliver", "commit"], false);
-        let expected = ["take", "advise 1", "advise 1", "deliver dead", "deliver dead", "commit 2", "commit 2"];
+        let expected =
+            ["take", "advise 1", "advise 1", "deliver dead-letter", "deliver dead-letter", "commit 2", "commit 2"];
         assert_eq!((asked, tally.faults.into_inner()), (expected.map(str::to_owned).to_vec(), 3));
     }
 
     #[test]
     fn a_stop_during_a_fault_leaves_the_offsets_where_they_are() {
         let (asked, tally) = turn(&["deliver"], true);
-        assert_eq!(asked, ["take", "advise 1", "deliver dead"]);
+        assert_eq!(asked, ["take", "advise 1", "deliver dead-letter"]);
         assert_eq!(tally.refusals.into_inner(), 0);
     }
 }

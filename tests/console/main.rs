@@ -87,6 +87,17 @@ fn a_person_sees_the_worker_at_work_and_a_window_run_out() {
     let first = page.value(left).as_f64().unwrap();
     assert!((1.0..=20.0).contains(&first), "{first} s of a window of 20 s");
     page.wait_for(&format!("{left} < {first}"));
+    assert_eq!(page.text("#subject"), format!("{} with {} on whatsapp", ANA.1, ANA.0));
+    page.tab_to("customer");
+    page.write("half of anoth");
+    let asked = "performance.getEntriesByType('resource').filter(it => it.name.includes('/v1/windows/')).length";
+    let before = page.value(asked).as_f64().unwrap();
+    page.wait_for(&format!("{asked} > {before}"));
+    assert_eq!(
+        page.text("#subject"),
+        format!("{} with {} on whatsapp", ANA.1, ANA.0),
+        "what was asked for, not what is typed"
+    );
     if std::env::var_os("UPDATE_DOCS").is_some_and(|value| value == "1") {
         page.wait_for(&format!("{total} > 60"));
         page.wait_to_read("#state", "Open: may be written to freely");

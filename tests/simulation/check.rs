@@ -11,6 +11,7 @@ struct Seen {
     topic: String,
     ce_id: Option<String>,
     instance: InstanceId,
+    written_at: i64,
     source: Position,
     from_inbound: bool,
     reason: String,
@@ -27,20 +28,21 @@ fn see(output: &Output) -> Result<Seen, String> {
     let number =
         |text: Option<String>| text.and_then(|text| text.parse::<i64>().ok()).ok_or("no position in a dead letter");
     let bytes = output.record.value.clone().unwrap_or_default();
-    let (instance, ce_id) = (output.instance, header(output, "ce_id"));
+    let (instance, written_at, ce_id) = (output.instance, output.written_at, header(output, "ce_id"));
     if topic == "dead-letter" {
         let partition = Partition(number(header(output, "sessiongate.error.partition"))? as i32);
         let offset = Offset(number(header(output, "sessiongate.error.offset"))?);
         let from_inbound = header(output, "sessiongate.error.topic").as_deref() == Some("inbound-message");
         let reason = header(output, "sessiongate.error.reason").unwrap_or_default();
         let source = Position { partition, offset };
-        return Ok(Seen { topic, ce_id, instance, source, from_inbound, reason, value: Value::Null });
+        return Ok(Seen { topic, ce_id, instance, written_at, source, from_inbound, reason, value: Value::Null });
     }
     let value: Value = serde_json::from_slice(&bytes).map_err(|error| format!("an output is no JSON: {error}"))?;
     let at = |field: &str| value["source"][field].as_i64().ok_or(format!("no source.{field} in {value}"));
     let source = Position { partition: Partition(at("partition")? as i32), offset: Offset(at("offset")?) };
     let reason = value["reason"].as_str().unwrap_or_default().to_owned();
-    Ok(Seen { from_inbound: topic == "window-event", topic, ce_id, instance, source, reason, value })
+    let from_inbound = topic == "window-event";
+    Ok(Seen { from_inbound, topic, ce_id, instance, written_at, source, reason, value })
 }
 
 fn time(value: &Value) -> Result<i64, String> {
@@ -272,6 +274,9 @@ fn inbound_is_told(world: &World, seen: &[Seen]) -> Result<(), String> {
         if !ids.insert(event.ce_id.clone()) && !world.at_least_once && !anew {
             return Err(format!("E1: {:?} was told twice", event.ce_id));
         }
+        if !world.at_least_once && !anew {
+            session_was_not_open(world, event)?;
+        }
     }
     for send in seen.iter().filter(|seen| seen.topic == "session-send" && !anew) {
         let customer = send.value["customer_id"].as_str().unwrap_or_default();
@@ -285,6 +290,26 @@ fn inbound_is_told(world: &World, seen: &[Seen]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Nobody is told that a session began which an earlier record of the same partition holds open. Close to the end of that
+/// session its window may have expired in the store by the time of the later act.
+fn session_was_not_open(world: &World, event: &Seen) -> Result<(), String> {
+    let customer = event.value["customer_id"].as_str().unwrap_or_default();
+    let at = time(&event.value["occurred_at"])?;
+    let holds = |said: &&Said| {
+        said.topic == world.inbound.id
+            && said.position.partition == event.source.partition
+            && said.position.offset < event.source.offset
+            && is_visible(world, said.transaction)
+            && said.opens.iter().any(|id| id == customer)
+            && (said.at..said.at + LENGTH_MS).contains(&at)
+            && event.written_at < said.at + LENGTH_MS - 2 * GUARD_MS
+    };
+    match world.said.iter().find(holds) {
+        Some(said) => Err(format!("E1: {} began within the session of {said:?}", event.value)),
+        None => Ok(()),
+    }
 }
 
 /// Whether an old act still opens anything hangs on the store's clock. When that was set back, an act may have been too

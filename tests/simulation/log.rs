@@ -46,6 +46,7 @@ pub struct TopicLog {
 #[derive(Clone, Debug)]
 pub struct Output {
     pub instance: InstanceId,
+    pub written_at: i64,
     pub record: OutputRecord,
 }
 
@@ -503,7 +504,8 @@ impl Log for FakeLog {
         }
         let instance = self.instance;
         let mut world = self.world.borrow_mut();
-        let outputs = outputs.into_iter().map(|record| Output { instance, record });
+        let written_at = world.now;
+        let outputs = outputs.into_iter().map(|record| Output { instance, written_at, record });
         if world.at_least_once {
             world.outputs.extend(outputs);
             return Ok(());

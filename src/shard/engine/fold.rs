@@ -142,7 +142,7 @@ impl Engine {
         let length = channel.window.length;
         for ((key, print), customer) in act.keys.iter().zip(act.event.customers()) {
             let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
-            let elsewhere = known.window(key).or_else(|| self.seen.get(*print, now));
+            let elsewhere = known.window(key).or_else(|| self.seen.get(*print, known.planned_at_ms()));
             let before = match (holding.window(key, length), elsewhere) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),

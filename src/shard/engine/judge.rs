@@ -48,7 +48,7 @@ struct Evidence<'a> {
 impl Evidence<'_> {
     /// The window as the store and this shard together know it.
     fn window(&self, key: &WindowKey, print: KeyPrint, length: Span) -> Option<Window> {
-        let elsewhere = self.known.window(key).or_else(|| self.seen.get(print, self.now));
+        let elsewhere = self.known.window(key).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
         match (self.holding.window(key, length), elsewhere) {
             (Some(held), Some(stored)) => Some(held.merge(stored, length)),
             (held, stored) => held.or(stored),
@@ -102,6 +102,10 @@ impl Evidence<'_> {
             lane.passes_below = Offset(0);
             return Some((template(reason, reason.basis(true)), false));
         }
+        // It was open when the turn was planned, and is not any more: the store has yet to be asked.
+        if !self.known.was_read(question.key) {
+            return None;
+        }
         let waited_ms = self.counting_ms - question.read_at_ms;
         let passes = question.offset < lane.passes_below && !self.is_excused;
         if passes || waited_ms >= self.rules.max_wait.as_millis() {
@@ -145,7 +149,7 @@ impl Engine {
     /// What this turn has to read.
     pub(super) fn plan(&self, now: Now) -> Plan {
         let Some(topology) = &self.topology else { return Plan::default() };
-        let mut plan = Plan::default();
+        let mut plan = Plan { planned_at_ms: now.mono_ms, ..Plan::default() };
         plan.request.frontiers = topology.all().collect();
         for incoming in &self.incoming {
             let item = &incoming.item;
@@ -212,7 +216,7 @@ impl Engine {
         if !self.look_at_frontiers(&frontiers, &topology, now) {
             return;
         }
-        let known = Known::new(&plan.request, &snapshot);
+        let known = Known::new(&plan, &snapshot);
         for (key, window) in known.windows() {
             self.seen.note(key.print(), window, now);
         }
@@ -241,6 +245,7 @@ impl Engine {
             judge_lane(&evidence, *partition, lane, looked_at(lane, count), &mut decided);
         }
         self.lanes = lanes;
+        self.seen.make_room();
         self.send_out(decided, now);
         self.pace.looked(now.mono_ms);
     }

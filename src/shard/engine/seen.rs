@@ -2,6 +2,9 @@
 //!
 //! More inbound data can only lengthen a window, so whatever is open here is open. That one is absent or closed says
 //! nothing: for a negative the store is asked.
+//!
+//! What a turn did not ask the store for is still here when the answer comes: a sight counts by the time at which the turn
+//! was planned, and nothing goes before the turn is over.
 
 use crate::core::ids::KeyPrint;
 use crate::core::noted::Passthrough;
@@ -21,7 +24,7 @@ struct Sight {
 
 type Generation = HashMap<KeyPrint, Sight, BuildHasherDefault<Passthrough>>;
 
-/// Two generations: what is noted goes into the young one, and once that is full, the old one goes.
+/// Two generations: what is noted goes into the young one; a turn that leaves it full lets the old one go.
 #[derive(Default)]
 pub(super) struct SeenWindows {
     young: Generation,
@@ -35,31 +38,35 @@ impl SeenWindows {
         SeenWindows { capacity: capacity / 2, ..SeenWindows::default() }
     }
 
-    /// Notes a window as it is now known.
+    /// Notes a window as it is now known. The space may be exceeded by what one turn notes.
     pub(super) fn note(&mut self, print: KeyPrint, window: Window, now: Now) {
-        if self.young.len() >= self.capacity && !self.young.contains_key(&print) {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
-        }
         if self.capacity > 0 {
             self.young.insert(print, Sight { window, at_ms: now.mono_ms });
         }
     }
 
-    /// A window that was seen a moment ago.
-    pub(super) fn get(&self, print: KeyPrint, now: Now) -> Option<Window> {
+    /// A turn is over: what is older makes room.
+    pub(super) fn make_room(&mut self) {
+        if self.young.len() >= self.capacity {
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
+        }
+    }
+
+    /// A window that had been seen a moment before that time, or since.
+    pub(super) fn get(&self, print: KeyPrint, as_of_ms: i64) -> Option<Window> {
         let sight = self.young.get(&print).or_else(|| self.old.get(&print))?;
-        (now.mono_ms - sight.at_ms < BELIEVED_MS).then_some(sight.window)
+        (as_of_ms - sight.at_ms < BELIEVED_MS).then_some(sight.window)
     }
 
     /// Whether it is known to be open.
     pub(super) fn is_open(&self, print: KeyPrint, rules: WindowRules, now: Now) -> bool {
-        self.get(print, now).is_some_and(|window| rules.state(&window, now.wall) == WindowState::Open)
+        self.get(print, now.mono_ms).is_some_and(|window| rules.state(&window, now.wall) == WindowState::Open)
     }
 
     /// Whether an act at that time surely falls into a session that was told.
     pub(super) fn covers(&self, print: KeyPrint, act: Timestamp, rules: WindowRules, now: Now) -> bool {
-        self.get(print, now).is_some_and(|window| act < window.expires_at(rules.length))
+        self.get(print, now.mono_ms).is_some_and(|window| act < window.expires_at(rules.length))
     }
 
     /// Nothing is known any more.
@@ -84,31 +91,32 @@ mod tests {
     }
 
     #[test]
-    fn what_was_noted_lately_is_found_and_space_is_bounded() {
+    fn what_a_turn_notes_stays_until_it_is_over_and_space_is_bounded() {
         let mut seen = SeenWindows::new(20);
-        for number in 0..1_000 {
-            seen.note(KeyPrint([number, number]), window(number as i64), at(0));
-            assert_eq!(seen.get(KeyPrint([number, number]), at(0)), Some(window(number as i64)));
-            let before = number.saturating_sub(9);
-            assert!(seen.get(KeyPrint([before, before]), at(0)).is_some(), "nine before {number}");
+        for turn in 0..300 {
+            let of_turn = || (0..1 + turn % 25).map(|number| KeyPrint([turn, number]));
+            of_turn().for_each(|print| seen.note(print, window(turn as i64), at(0)));
+            assert!(of_turn().all(|print| seen.get(print, 0) == Some(window(turn as i64))));
+            seen.make_room();
+            assert!(of_turn().all(|print| seen.get(print, 0).is_some()), "those of turn {turn} are the newest");
+            assert!(seen.young.len() < 10 && seen.old.len() < 10 + 25);
         }
-        assert!(seen.young.len() + seen.old.len() <= 20);
     }
 
     #[test]
     fn a_sight_is_believed_for_ten_seconds_and_not_after_a_clearing() {
         let mut seen = SeenWindows::new(20);
         seen.note(KeyPrint([1, 1]), window(1), at(0));
-        assert!(seen.get(KeyPrint([1, 1]), at(9_999)).is_some());
-        assert!(seen.get(KeyPrint([1, 1]), at(10_000)).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), 9_999).is_some());
+        assert!(seen.get(KeyPrint([1, 1]), 10_000).is_none());
         seen.clear();
-        assert!(seen.get(KeyPrint([1, 1]), at(0)).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), 0).is_none());
     }
 
     #[test]
     fn without_room_nothing_is_noted() {
         let mut seen = SeenWindows::new(0);
         seen.note(KeyPrint([1, 1]), window(1), at(0));
-        assert!(seen.get(KeyPrint([1, 1]), at(0)).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), 0).is_none());
     }
 }

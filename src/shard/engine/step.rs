@@ -71,6 +71,8 @@ pub struct Locate {
 /// What a turn reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
+    /// When it was made, in ms of the clock that only grows.
+    pub planned_at_ms: i64,
     /// Frontiers and windows, at one instant.
     pub request: ReadRequest,
     /// Partitions whose ends are wanted; none when no ends are.
