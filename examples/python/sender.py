@@ -29,16 +29,12 @@ class Ledger:
         self.database = sqlite3.connect(path, isolation_level=None)
         self.database.execute("CREATE TABLE IF NOT EXISTS verdict (ce_id TEXT PRIMARY KEY, state TEXT NOT NULL)")
 
-    def begin(self, ce_id: str) -> str:
-        """The verdict's state so far; `new` makes it begun."""
+    def state(self, ce_id: str) -> str:
         found = self.database.execute("SELECT state FROM verdict WHERE ce_id = ?", (ce_id,)).fetchone()
-        if found:
-            return found[0]
-        self.database.execute("INSERT INTO verdict VALUES (?, 'begun')", (ce_id,))
-        return "new"
+        return found[0] if found else "new"
 
-    def finish(self, ce_id: str) -> None:
-        self.database.execute("UPDATE verdict SET state = 'done' WHERE ce_id = ?", (ce_id,))
+    def note(self, ce_id: str, state: str) -> None:
+        self.database.execute("REPLACE INTO verdict VALUES (?, ?)", (ce_id, state))
 
 
 class Sender:
@@ -48,7 +44,7 @@ class Sender:
     def take(self, record) -> None:
         headers = dict(record.headers() or [])
         verdict, ce_id = json.loads(record.value()), headers["ce_id"].decode()
-        state = self.ledger.begin(ce_id)
+        state = self.ledger.state(ce_id)
         if state == "done":
             print("known", verdict["intent_id"], flush=True)
             return
@@ -59,10 +55,11 @@ class Sender:
             return
         ends = datetime.fromisoformat(verdict["window"]["expires_at"].replace("Z", "+00:00"))
         if datetime.now(timezone.utc) + TIME_TO_SEND < ends:
+            self.ledger.note(ce_id, "begun")
             send(verdict)
         else:
             self.ask_again(record, verdict, headers)
-        self.ledger.finish(ce_id)
+        self.ledger.note(ce_id, "done")
 
     def ask_again(self, record, verdict: dict, headers: dict) -> None:
         """The verdict was right when it was given, and came too late. Another intent gets another one."""
@@ -74,9 +71,18 @@ class Sender:
         intent = {name: verdict[name] for name in ("channel", "business_id", "customer_id", "message")}
         intent = {"intent_id": again, **intent, "template": template_for(verdict)}
         trace = [(name, headers[name]) for name in ("traceparent", "tracestate") if name in headers]
-        self.producer.produce(self.intents, key=record.key(), value=json.dumps(intent), headers=trace)
-        if self.producer.flush(30):
-            raise RuntimeError("the brokers did not take the new intent")
+        refused = []
+        self.producer.produce(
+            self.intents,
+            key=record.key(),
+            value=json.dumps(intent),
+            headers=trace,
+            on_delivery=lambda error, _: refused.append(error) if error else None,
+        )
+        # What the brokers refused is not outstanding any more: only its report tells. The verdict is not done then, and
+        # comes again.
+        if self.producer.flush(30) or refused:
+            raise RuntimeError(f"the brokers did not take the new intent: {refused or 'no answer'}")
         print("too late", verdict["intent_id"], "asked again as", again, flush=True)
 
 

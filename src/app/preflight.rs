@@ -167,6 +167,7 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let (states, reports) = states.split_at_checked(reports)?;
     let [inbound, intents, outputs @ .., dead_letters] = states else { return None };
     examine_compaction(config, reports, problems);
+    examine_times(inbound, reports, problems);
     examine_partitions(config, inbound, intents, problems);
     let history_is_kept = examine_retention(config, inbound, problems);
     let inputs = [inbound, intents].into_iter().chain(reports).map(max_message_bytes);
@@ -217,6 +218,18 @@ fn examine_compaction(config: &Config, reports: &[TopicState], problems: &mut Ve
     let what =
         format!("topic {name} has cleanup.policy={policy}: the status of a template is forgotten when it is old");
     problems.push(Problem::new(Severity::Warns, what, format!("set cleanup.policy=compact on {name}")));
+}
+
+/// An act without a time of its own, such as a message from Twilio, counts as done at the time of its record.
+fn examine_times(inbound: &TopicState, reports: &[TopicState], problems: &mut Vec<Problem>) {
+    let retiming = std::iter::once(inbound).chain(reports).filter(|state| state.keeps_times() == Some(false));
+    for TopicState { name, .. } in retiming {
+        let what = format!(
+            "topic {name} has message.timestamp.type=LogAppendTime: what has no time of its own counts from when the \
+             brokers took it, not from when it happened, and dead letters of it are not redriven"
+        );
+        problems.push(Problem::new(Severity::Hint, what, format!("set message.timestamp.type=CreateTime on {name}")));
+    }
 }
 
 /// Whether what is deleted from the inbound topic is always too old to matter.

@@ -37,6 +37,8 @@ pub struct IgnoredKind {
 pub struct DecodedIntent {
     /// Its identity, whenever that much could be read: it is noted even if the rest is refused.
     pub hash: Option<IntentHash>,
+    /// For one that was redriven, its identity together with how often it was.
+    pub redriven: Option<IntentHash>,
     /// The intent, or why it is refused.
     pub intent: Result<Intent, Reject>,
 }

@@ -1,5 +1,6 @@
 //! The ids of the intents that a partition held in its preceding offsets (D1).
 
+use super::decoded::DecodedIntent;
 use super::ids::Offset;
 use super::intent::IntentHash;
 use hashbrown::HashMap;
@@ -33,7 +34,7 @@ impl Hasher for Passthrough {
 ///
 /// A pure function of the log: whoever notes the same records in order gets the same answers. An id costs 24 bytes in
 /// the queue and 25 in the table, and both have up to twice the room that they need: 50 to 100 bytes, 6.5 MB for the
-/// default reach of 100,000.
+/// default reach of 100,000. A redriven intent has two ids.
 pub struct NotedIds {
     reach: i64,
     in_order: VecDeque<(Offset, Halves)>,
@@ -51,6 +52,14 @@ impl NotedIds {
     /// Notes ids for that many offsets; 0 notes nothing and finds no duplicates.
     pub fn new(reach: u32) -> NotedIds {
         NotedIds { reach: i64::from(reach), in_order: VecDeque::new(), latest: HashMap::default() }
+    }
+
+    /// Notes an intent, and says whether it is a duplicate. One that was redriven follows its refused self: it is one only
+    /// of others that were redriven as often. Those that come later are duplicates of it as of any.
+    pub fn note_intent(&mut self, offset: Offset, intent: &DecodedIntent) -> bool {
+        let Some(hash) = intent.hash else { return false };
+        let has_occurred = self.note(offset, hash);
+        intent.redriven.map_or(has_occurred, |redriven| self.note(offset, redriven))
     }
 
     /// Notes an id, and says whether it occurred in the preceding offsets. Offsets only grow.

@@ -5,7 +5,7 @@
 
 use super::input::{Kind, Line, Place};
 use crate::core::advice::Advice;
-use crate::core::decoded::{DecodedInbound, DecodedIntent};
+use crate::core::decoded::DecodedInbound;
 use crate::core::delivery::FailedDelivery;
 use crate::core::emission::DecidedIntent;
 use crate::core::ids::{Partition, Position, WindowKey};
@@ -181,11 +181,11 @@ impl<'a> Story<'a> {
     }
 
     fn take_intent(&mut self, place: Place, mut record: Record, changed_at: Timestamp) -> Vec<Refused> {
-        let DecodedIntent { hash, intent } = self.codec.decode_intent(&record);
+        let decoded = self.codec.decode_intent(&record);
         let noted = self.noted.entry(record.partition).or_insert_with(|| NotedIds::new(self.dedup_records));
-        let is_duplicate = hash.is_some_and(|hash| noted.note(record.offset, hash));
+        let is_duplicate = noted.note_intent(record.offset, &decoded);
         let refused = |reject| vec![Refused { place: place.clone(), reject }];
-        let mut intent = match intent {
+        let mut intent = match decoded.intent {
             Err(reject) => return refused(reject),
             Ok(_) if is_duplicate => {
                 let detail = "the same business_id and intent_id stood shortly before";

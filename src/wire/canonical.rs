@@ -44,7 +44,7 @@ const INTENT_FIELDS: [&str; 11] = [
 
 /// Reads an intent. Its identity is given whenever that much can be read, even if the intent is refused.
 pub fn decode_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedIntent {
-    let refused = |reject| DecodedIntent { hash: None, intent: Err(reject) };
+    let refused = |reject| DecodedIntent { hash: None, redriven: None, intent: Err(reject) };
     envelope::open(record)
         .map_or_else(refused, |content| intent_in(record, &content, known_channel).unwrap_or_else(refused))
 }
@@ -59,8 +59,9 @@ fn intent_in(
     if !is_canonical && let Some(data) = envelope::event_data(content)? {
         return intent_in(record, &data, known_channel);
     }
-    let hash = identity(&fields).map(|hash| redriven_identity(record, hash));
-    Ok(DecodedIntent { hash, intent: intent(record, content, &fields, known_channel) })
+    let hash = identity(&fields);
+    let redriven = hash.and_then(|hash| redriven_identity(record, hash));
+    Ok(DecodedIntent { hash, redriven, intent: intent(record, content, &fields, known_channel) })
 }
 
 /// Reads what a customer did: one event; `None` when nothing in the object is an id of ours.
@@ -174,13 +175,14 @@ fn identity<const N: usize>(fields: &Fields<'_, N>) -> Option<IntentHash> {
 }
 
 /// An intent that was refused is noted, and would be its own duplicate when its dead letter is redriven. So what
-/// counts then is the dead letter that it comes from: redriven once more, it is a duplicate.
-fn redriven_identity(record: &Record, hash: IntentHash) -> IntentHash {
-    let Some(from) = letter::redriven_from(&record.headers) else { return hash };
+/// counts then is how often it was: whatever has the same ids and comes back as often is a duplicate, be it the same dead
+/// letter or that of a repetition.
+fn redriven_identity(record: &Record, hash: IntentHash) -> Option<IntentHash> {
+    let times = letter::times_redriven(&record.headers)?;
     let mut hasher = keyed_hasher();
     hasher.write(&hash.0.to_le_bytes());
-    hasher.write(from);
-    IntentHash(hasher.finish128().as_u128())
+    hasher.write(times);
+    Some(IntentHash(hasher.finish128().as_u128()))
 }
 
 /// What identifies the intent of that business.

@@ -2,7 +2,7 @@
 
 use crate::support::command::{Said, command};
 use crate::support::inspect::Writing;
-use crate::support::site::{DEAD, INBOUND, INTENTS, Seen, Site, TEMPLATE};
+use crate::support::site::{DEAD, INBOUND, INTENTS, SEND, Seen, Site, TEMPLATE};
 use crate::support::traffic::{intent, key, now_ms};
 use crate::support::wait_until;
 use crate::support::worker::Worker;
@@ -59,7 +59,7 @@ fn with_the_channel() -> (TempDir, PathBuf) {
 fn list(site: &Site, arguments: &[&str]) -> Vec<Value> {
     let said = command(site, &[&["dead-letter", "list", "--format", "json"], arguments].concat(), &[]);
     assert_eq!(said.code, Some(0), "{}", said.text);
-    let lines = said.text.lines().filter(|line| *line != "there are more: --limit says how many are shown");
+    let lines = said.text.lines().filter(|line| line.starts_with('{'));
     lines.map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{}", said.text))).collect()
 }
 
@@ -225,6 +225,58 @@ fn an_original_that_fails_again_has_another_dead_letter_and_can_go_back_again() 
         assert!(worker.stop().success());
         assert_eq!(reasons, ["unknown_channel"; 3], "redriven {count} times");
     }
+}
+
+#[test]
+fn letters_of_another_group_or_topic_stay_where_they_are() {
+    let site = refused("redrive-foreign", 3);
+    let renamed = [("KAFKA_GROUP_ID", "another")];
+    let said = command(&site, &["dead-letter", "redrive"], &renamed);
+    said.assert_contains(&["nothing to send back", "6 records", "are no dead letters of the group another"]);
+
+    let letter = site.read(DEAD).into_iter().find(|seen| seen.header("x-own").is_some()).unwrap();
+    let forged = |name: &str, value: String| {
+        let mut headers = letter.headers.clone();
+        let found = headers.iter_mut().find(|(header, _)| header == name).unwrap();
+        found.1 = value.into_bytes();
+        let Seen { key, value, .. } = letter.clone();
+        site.write_exactly(DEAD, &Writing { key, value, headers, timestamp_ms: None });
+    };
+    forged("sessiongate.error.group", "another".into());
+    forged("sessiongate.error.topic", site.topic(SEND));
+    site.flush();
+    let before = site.ends(SEND);
+    let said = redrive(&site, &["--reason", "unknown_channel"]);
+    assert_eq!(said.code, Some(0), "{}", said.text);
+    said.assert_contains(&["3 refused as unknown_channel went back", "2 records"]);
+    assert!(!said.text.contains(&site.topic(SEND)), "{}", said.text);
+    assert_eq!(site.ends(SEND), before);
+    assert_eq!(list(&site, &["--each", "--reason", "unknown_channel"]).len(), 3);
+}
+
+#[test]
+fn an_original_goes_back_with_its_own_time_and_only_to_where_that_is_kept() {
+    const STAMPED: &str = "message.timestamp.type";
+    let brokers_time = [(DEAD, STAMPED, "LogAppendTime"), (INBOUND, STAMPED, "LogAppendTime")];
+    let site = Site::with_settings("redrive-times", 1, &brokers_time);
+    let lost = lost(1).1;
+    site.write_exactly(INTENTS, &lost);
+    site.write(INBOUND, Some("a"), b"not JSON", &[]);
+    site.flush();
+    let worker = Worker::start(&site);
+    site.wait_for_worker(WITHIN);
+    assert!(worker.stop().success());
+    let before = site.ends(INBOUND);
+    let inbound = site.topic(INBOUND);
+    let refused = format!("1 of {inbound} were not sent");
+    for intents in ["1 refused as unknown_channel went back", "1 had gone back before"] {
+        let said = redrive(&site, &[]);
+        assert_eq!(said.code, Some(1), "{}", said.text);
+        said.assert_contains(&[intents, &refused, &format!("set message.timestamp.type=CreateTime on {inbound}")]);
+    }
+    assert_eq!(site.ends(INBOUND), before);
+    let times: Vec<i64> = site.read(INTENTS).iter().map(|seen| seen.timestamp_ms).collect();
+    assert_eq!(times, [lost.timestamp_ms.unwrap(); 2]);
 }
 
 #[test]

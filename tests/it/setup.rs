@@ -47,6 +47,19 @@ fn topics_that_are_missing_are_all_named() {
 }
 
 #[test]
+fn a_topic_in_which_the_brokers_set_the_time_is_hinted_at() {
+    let stamped = "message.timestamp.type";
+    let site = site("check-times", &[(INBOUND, stamped, "LogAppendTime"), (INTENTS, stamped, "LogAppendTime")]);
+    let said = command(&site, &["check"], &[]);
+    assert_eq!((said.code, said.text.matches("hint:").count()), (SUCCESS, 1), "{}", said.text);
+    let inbound = site.topic(INBOUND);
+    said.assert_contains(&[
+        &format!("topic {inbound} has message.timestamp.type=LogAppendTime"),
+        &format!("set message.timestamp.type=CreateTime on {inbound}"),
+    ]);
+}
+
+#[test]
 fn an_eviction_policy_that_throws_windows_away_is_refused_by_check_and_run() {
     let redis = OwnRedis::start(&["--maxmemory-policy", "allkeys-lru"]);
     let site = site("check-eviction", &[]);

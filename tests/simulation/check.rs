@@ -151,7 +151,7 @@ fn once(world: &World, answers: &[&Seen]) -> Result<(), String> {
     }
 }
 
-/// D1 as a function of the log alone.
+/// D1 as a function of the log alone. For what was redriven, only what was redriven as often counts.
 fn duplicates(world: &World) -> BTreeSet<Position> {
     let mut duplicates = BTreeSet::new();
     let visible: Vec<&Asked> = world.asked.iter().filter(|asked| is_visible(world, asked.transaction)).collect();
@@ -159,6 +159,7 @@ fn duplicates(world: &World) -> BTreeSet<Position> {
         let earlier = visible.iter().any(|other| {
             other.id.is_some()
                 && other.id == asked.id
+                && (asked.redriven.is_none() || asked.redriven == other.redriven)
                 && other.position.partition == asked.position.partition
                 && other.position.offset < asked.position.offset
                 && other.position.offset.0 >= asked.position.offset.0 - i64::from(DEDUP_RECORDS)

@@ -322,7 +322,7 @@ fn brief(text: &str) -> String {
         text = text.replace(long, short);
     }
     while let Some(at) = text.find("value: Some(b\"") {
-        let end = text[at..].find("headers: []").map_or(text.len(), |end| at + end);
+        let end = text[at..].find("headers: [").map_or(text.len(), |end| at + end);
         text.replace_range(at..end, "");
     }
     text.truncate(900);

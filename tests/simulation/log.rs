@@ -5,7 +5,7 @@ use crate::world::{InstanceId, Mutant, Shared, World};
 use bytes::Bytes;
 use sessiongate::core::frontier::{Ends, Topology};
 use sessiongate::core::ids::{Offset, Partition, TopicId};
-use sessiongate::core::record::{Record, Stream, StreamPartition};
+use sessiongate::core::record::{Header, Record, Stream, StreamPartition};
 use sessiongate::core::time::Timestamp;
 use sessiongate::ports::*;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -20,7 +20,7 @@ pub enum Upstream {
 
 #[derive(Clone, Debug)]
 pub enum Entry {
-    Record { value: Bytes, timestamp: Timestamp, transaction: Option<usize> },
+    Record { value: Bytes, headers: Vec<Header>, timestamp: Timestamp, transaction: Option<usize> },
     Marker,
 }
 
@@ -280,14 +280,14 @@ impl FakeLog {
     fn record(world: &World, at: StreamPartition, offset: i64) -> Option<Record> {
         let log = world.partition(at);
         match log.entries.get(offset as usize) {
-            Some(Entry::Record { value, timestamp, .. }) => Some(Record {
+            Some(Entry::Record { value, headers, timestamp, .. }) => Some(Record {
                 stream: at.stream,
                 partition: at.partition,
                 offset: Offset(offset),
                 timestamp: *timestamp,
                 key: None,
                 value: Some(value.clone()),
-                headers: vec![],
+                headers: headers.clone(),
             }),
             _ => None,
         }

@@ -7,9 +7,10 @@ use bytes::Bytes;
 use sessiongate::core::advice::Advice;
 use sessiongate::core::ids::{BusinessId, Channel, CustomerId, Offset, Partition, Position, TopicId, WindowKey};
 use sessiongate::core::partitioner::murmur2_partition;
-use sessiongate::core::record::{Stream, StreamPartition};
+use sessiongate::core::record::{Header, Stream, StreamPartition};
 use sessiongate::core::time::{Now, Span, Timestamp};
 use sessiongate::ports::{AdviceWrite, Clock};
+use sessiongate::wire::letter::REDRIVEN;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -76,6 +77,8 @@ pub struct Asked {
     pub position: Position,
     pub transaction: Option<usize>,
     pub id: Option<String>,
+    /// How often it was redriven.
+    pub redriven: Option<i64>,
     pub customer: String,
     pub is_garbage: bool,
     pub is_template_only: bool,
@@ -227,7 +230,13 @@ impl World {
         }
     }
 
-    fn append(&mut self, stream: Stream, partition: usize, value: Bytes) -> (Position, Option<usize>) {
+    fn append(
+        &mut self,
+        stream: Stream,
+        partition: usize,
+        value: Bytes,
+        headers: Vec<Header>,
+    ) -> (Position, Option<usize>) {
         let transaction = self.upstream_transaction();
         let timestamp = Timestamp::from_millis(self.now);
         let topic = match stream {
@@ -235,7 +244,7 @@ impl World {
             Stream::Intent => &mut self.intents,
         };
         let log = &mut topic.partitions[partition];
-        log.entries.push(Entry::Record { value, timestamp, transaction });
+        log.entries.push(Entry::Record { value, headers, timestamp, transaction });
         let offset = Offset(log.entries.len() as i64 - 1);
         (Position { partition: Partition(partition as i32), offset }, transaction)
     }
@@ -277,7 +286,7 @@ impl World {
         }
         let copies = if self.rng.permille(80) { 2 } else { 1 };
         for _ in 0..copies {
-            let (position, transaction) = self.append(Stream::Inbound, partition, Bytes::from(value.clone()));
+            let (position, transaction) = self.append(Stream::Inbound, partition, Bytes::from(value.clone()), vec![]);
             let (topic, opens) = (self.inbound.id.clone(), opens.clone());
             self.said.push(Said { topic, position, transaction, opens, at, is_garbage, written_at: now });
         }
@@ -305,9 +314,21 @@ impl World {
             value["expires_at"] = rfc3339(end).into();
         }
         let value = if is_garbage { "[1,2".to_owned() } else { value.to_string() };
-        let (position, transaction) = self.append(Stream::Intent, partition, Bytes::from(value));
+        let redriven = self.rng.permille(60).then(|| self.rng.between(1, 3));
+        let header = |times: &i64| Header { name: REDRIVEN.into(), value: Some(Bytes::from(times.to_string())) };
+        let headers = redriven.iter().map(header).collect();
+        let (position, transaction) = self.append(Stream::Intent, partition, Bytes::from(value), headers);
         let id = (!is_garbage).then_some(id);
-        self.asked.push(Asked { position, transaction, id, customer, is_garbage, is_template_only, expires_at });
+        self.asked.push(Asked {
+            position,
+            transaction,
+            id,
+            redriven,
+            customer,
+            is_garbage,
+            is_template_only,
+            expires_at,
+        });
     }
 
     /// The provider refuses a send, and somebody notes it in the store: at once, or much later.

@@ -45,9 +45,7 @@ pub(super) fn list(config: &Config, arguments: &ListArguments) -> anyhow::Result
         Format::Json => groups.iter().for_each(|(names, group)| println!("{}", as_json(names, group))),
         Format::Table => print_table(&groups),
     }
-    if letters.foreign > 0 {
-        eprintln!("{} records in {} are no dead letters of this worker", letters.foreign, config.topics.dead_letter);
-    }
+    letters.tell_foreign();
     Ok(SUCCESS)
 }
 
@@ -76,7 +74,7 @@ fn print_table(groups: &BTreeMap<(String, String), Group>) {
 fn each(
     config: &Config,
     arguments: &ListArguments,
-    letters: &mut Letters,
+    letters: &mut Letters<'_>,
     takes: impl Fn(&Letter) -> bool,
 ) -> anyhow::Result<u8> {
     let dead_letters = &config.topics.dead_letter;
@@ -98,6 +96,7 @@ fn each(
     if more.is_break() {
         eprintln!("there are more: --limit says how many are shown");
     }
+    letters.tell_foreign();
     Ok(SUCCESS)
 }
 

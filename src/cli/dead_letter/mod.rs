@@ -37,8 +37,18 @@ impl Filter {
     }
 }
 
+/// Whether this group wrote it, of a record in a topic that it reads. Others that share the topic of dead letters look
+/// after their own, and nothing goes to where nobody of us would have refused it.
+fn is_ours(letter: &Letter, config: &Config) -> bool {
+    let topics = &config.topics;
+    let reports = topics.delivery_status.iter().chain(&topics.template_status);
+    let mut read = [&topics.inbound_message, &topics.outbound_intent].into_iter().chain(reports);
+    letter.group == config.kafka.group_id && read.any(|topic| *topic == letter.topic)
+}
+
 /// The topic of dead letters, as far as it reached when this was made: what comes later is another time's.
-struct Letters {
+struct Letters<'a> {
+    config: &'a Config,
     reader: WholeReader,
     /// Where each partition ended.
     ends: BTreeMap<i32, i64>,
@@ -46,8 +56,8 @@ struct Letters {
     foreign: usize,
 }
 
-impl Letters {
-    fn open(config: &Config, settings: &KafkaSettings) -> anyhow::Result<Letters> {
+impl<'a> Letters<'a> {
+    fn open(config: &'a Config, settings: &KafkaSettings) -> anyhow::Result<Letters<'a>> {
         let name = config.topics.dead_letter.as_str();
         let onlooker = Onlooker::new(settings)?;
         let Some(topic) = onlooker.topics(&[name])?.into_iter().next() else { bail!("topic {name}: no answer") };
@@ -59,7 +69,7 @@ impl Letters {
         if ends.len() < positions.partitions.len() {
             bail!("{}", positions.problems.join("; "));
         }
-        Ok(Letters { reader: WholeReader::start(settings, "dead-letters", name)?, ends, foreign: 0 })
+        Ok(Letters { config, reader: WholeReader::start(settings, "dead-letters", name)?, ends, foreign: 0 })
     }
 
     fn partitions(&self) -> i32 {
@@ -83,7 +93,7 @@ impl Letters {
             if self.ends.get(&record.partition.0).is_none_or(|end| record.offset.0 >= *end) {
                 continue;
             }
-            match Letter::read(&record.headers) {
+            match Letter::read(&record.headers).filter(|letter| is_ours(letter, self.config)) {
                 None => self.foreign += 1,
                 Some(letter) => {
                     if take(letter, record)?.is_break() {
@@ -93,6 +103,17 @@ impl Letters {
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// Says what was passed by.
+    fn tell_foreign(&self) {
+        let (topic, group) = (&self.config.topics.dead_letter, &self.config.kafka.group_id);
+        if self.foreign > 0 {
+            eprintln!(
+                "{} records in {topic} are no dead letters of the group {group} and the topics that it reads",
+                self.foreign
+            );
+        }
     }
 }
 

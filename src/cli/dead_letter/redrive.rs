@@ -9,6 +9,7 @@ use crate::cli::{FAILURE, SUCCESS};
 use crate::config::Config;
 use crate::core::record::Record;
 use crate::io::kafka::KafkaSettings;
+use crate::io::kafka::admin;
 use crate::io::kafka::redrive::{Progress, Redriver};
 use crate::wire::letter::{Letter, Original};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,8 @@ struct Tally {
     cut: usize,
     before: usize,
     unasked: usize,
+    /// Those of a topic that would give them another time.
+    retimed: BTreeMap<String, usize>,
 }
 
 /// What goes out next.
@@ -42,6 +45,7 @@ struct Redrive<'a> {
     config: &'a Config,
     arguments: &'a RedriveArguments,
     redriver: Redriver,
+    retiming: BTreeSet<String>,
     batch: Batch,
     /// Originals that went back: one that several dead letters hold goes once.
     gone: BTreeSet<(String, i32, i64)>,
@@ -56,14 +60,26 @@ pub(super) fn redrive(config: &Config, arguments: &RedriveArguments) -> anyhow::
         ..settings(config)
     };
     let mut letters = Letters::open(config, &settings)?;
+    let retiming = retiming(config, &settings)?;
     let start = if arguments.dry_run { Redriver::look } else { Redriver::start };
     let redriver = start(settings, &config.topics.dead_letter, letters.partitions())?;
     let (batch, tally) = (Batch::default(), Tally::default());
-    let mut redrive = Redrive { config, arguments, redriver, batch, gone: BTreeSet::new(), tally, taken: 0 };
+    let mut redrive = Redrive { config, arguments, redriver, retiming, batch, gone: BTreeSet::new(), tally, taken: 0 };
     let limited = letters.each(|letter, record| redrive.take(&letter, record))?.is_break();
     redrive.send()?;
     redrive.tell(limited);
-    Ok(if redrive.tally.cut == 0 { SUCCESS } else { FAILURE })
+    letters.tell_foreign();
+    Ok(if redrive.tally.cut == 0 && redrive.tally.retimed.is_empty() { SUCCESS } else { FAILURE })
+}
+
+/// The topics of acts and reports whose brokers set the time of a record, or do not tell. An act without a time of its
+/// own would count as done when it is sent back, and open a window that was never open. Intents have no such act.
+fn retiming(config: &Config, settings: &KafkaSettings) -> anyhow::Result<BTreeSet<String>> {
+    let topics = &config.topics;
+    let reports = topics.delivery_status.iter().chain(&topics.template_status);
+    let names: Vec<&str> = std::iter::once(&topics.inbound_message).chain(reports).map(String::as_str).collect();
+    let states = admin::describe(settings, &names)?.into_iter();
+    Ok(states.filter(|state| state.keeps_times() != Some(true)).map(|state| state.name).collect())
 }
 
 impl Redrive<'_> {
@@ -79,6 +95,10 @@ impl Redrive<'_> {
         let (partition, offset) = (record.partition.0, record.offset.0);
         if offset < self.redriver.next(&group, partition)? {
             self.tally.before += 1;
+            return Ok(ControlFlow::Continue(()));
+        }
+        if self.retiming.contains(&letter.topic) {
+            *self.tally.retimed.entry(letter.topic.clone()).or_default() += 1;
             return Ok(ControlFlow::Continue(()));
         }
         if self.arguments.limit.is_some_and(|limit| self.taken >= limit as usize) {
@@ -138,7 +158,7 @@ impl Redrive<'_> {
     }
 
     fn tell(&self, limited: bool) {
-        let Tally { sent, cut, before, unasked } = &self.tally;
+        let Tally { sent, cut, before, unasked, retimed } = &self.tally;
         let verb = if self.arguments.dry_run { "would go back" } else { "went back" };
         for ((topic, reason), count) in sent {
             println!("{topic}: {count} refused as {reason} {verb}");
@@ -151,6 +171,12 @@ impl Redrive<'_> {
         }
         if *cut > 0 {
             println!("{cut} are cut, and were not sent (see above)");
+        }
+        for (topic, count) in retimed {
+            println!(
+                "{count} of {topic} were not sent: its brokers would give them the time of their return, or do not tell; \
+                 set message.timestamp.type=CreateTime on {topic} and allow DescribeConfigs"
+            );
         }
         if *unasked > 0 {
             println!("{unasked} were refused as expired or duplicate_intent: only --reason sends these back");

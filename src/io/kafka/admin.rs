@@ -1,12 +1,11 @@
 //! What an operator asks of the brokers: which topics there are and how they are set, and to create missing ones.
 
+use super::context::Events;
 use super::reach::Unanswered;
 use super::settings::KafkaSettings;
-use super::sys::Handle;
-use super::{oauth, reach};
+use super::{client, reach};
 use anyhow::Context as _;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::RDKafkaErrorCode;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,7 +35,8 @@ pub enum Creation {
 }
 
 /// The settings of a topic that sessiongate depends on.
-pub const LOOKED_AT: [&str; 4] = ["cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes"];
+pub const LOOKED_AT: [&str; 5] =
+    ["cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes", "message.timestamp.type"];
 
 /// A topic as the brokers describe it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +49,14 @@ pub struct TopicState {
     pub configs: BTreeMap<String, String>,
 }
 
-type Client = AdminClient<DefaultClientContext>;
+impl TopicState {
+    /// Whether records keep the time that their writer gave them; none when the brokers did not tell.
+    pub fn keeps_times(&self) -> Option<bool> {
+        self.configs.get("message.timestamp.type").map(|whose| whose == "CreateTime")
+    }
+}
+
+type Client = AdminClient<Events>;
 
 /// Creates topics; one entry of the answer for each, in order.
 pub fn create_topics(settings: &KafkaSettings, specs: &[TopicSpec]) -> anyhow::Result<Vec<(String, Creation)>> {
@@ -94,10 +101,7 @@ pub fn describe(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<TopicSta
 }
 
 fn client(settings: &KafkaSettings) -> anyhow::Result<Arc<Client>> {
-    let client: Arc<Client> = Arc::new(settings.admin_config()?.create()?);
-    let handle: Handle = client.clone();
-    oauth::give_token(&*handle, &settings.producer)?;
-    Ok(client)
+    Ok(client::start(&settings.admin_config()?, Events::alone("admin"))?)
 }
 
 fn add_configs(settings: &KafkaSettings, states: &mut [TopicState]) -> anyhow::Result<()> {

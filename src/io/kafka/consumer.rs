@@ -1,8 +1,8 @@
 //! The consumer of both streams: messages on two queues of our own, rebalances on the consumer's.
 
+use super::client;
 use super::context::{ConsumerEvents, is_fatal, is_outage};
 use super::cursors::Cursors;
-use super::oauth;
 use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::sys::{Handle, Message, Queue, WakeUp};
 use crate::core::ids::{Offset, Partition};
@@ -36,12 +36,9 @@ impl Consumer {
     /// Joins the group (in the background; nothing is waited for).
     pub(super) fn start(settings: &KafkaSettings) -> Result<Consumer, SettingsError> {
         let refused = |error: &dyn std::fmt::Display| SettingsError::Refused(error.to_string());
-        let context = ConsumerEvents::new(settings.topics.clone());
-        let base: BaseConsumer<ConsumerEvents> =
-            settings.consumer_config()?.create_with_context(context).map_err(|error| refused(&error))?;
-        let base = Arc::new(base);
+        let events = ConsumerEvents::new(settings.topics.clone());
+        let base: Arc<BaseConsumer<ConsumerEvents>> = client::start(&settings.consumer_config()?, events)?;
         let handle: Handle = base.clone();
-        oauth::give_token(&*handle, &settings.consumer)?;
         let wake_up = WakeUp::new().map_err(|error| refused(&error))?;
         let (mut inbound, mut intents) = (Queue::new(&handle), Queue::new(&handle));
         let mut events = Queue::of_consumer(&handle).ok_or_else(|| refused(&"the consumer has no group"))?;

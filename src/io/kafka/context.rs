@@ -173,37 +173,18 @@ pub(super) fn is_outage(code: RDKafkaErrorCode) -> bool {
         )
 }
 
-/// The consumer's side.
-pub(super) struct ConsumerEvents {
+/// What a client tells on its own account. `Part` is what else it hears of: nothing, its assignments, or its outputs.
+pub(super) struct Events<Part = ()> {
     pub(super) reports: Reports,
-    topics: Topics,
-    assignments: Mutex<VecDeque<Assignment>>,
-    closing: AtomicBool,
+    part: Part,
 }
 
-impl ConsumerEvents {
-    pub(super) fn new(topics: Topics) -> ConsumerEvents {
-        let (assignments, closing) = (Mutex::default(), AtomicBool::new(false));
-        ConsumerEvents { reports: Reports::new("consumer"), topics, assignments, closing }
-    }
+/// What the consumer of a shard hears.
+pub(super) type ConsumerEvents = Events<Assignments>;
+/// What a producer hears.
+pub(super) type ProducerEvents = Events<Deliveries>;
 
-    /// The oldest change of the assignment that nobody was told yet.
-    pub(super) fn take_assignment(&self) -> Option<Assignment> {
-        lock(&self.assignments).pop_front()
-    }
-
-    /// Whether there is one.
-    pub(super) fn has_assignment(&self) -> bool {
-        !lock(&self.assignments).is_empty()
-    }
-
-    /// From now on revocations are answered at once: nobody polls any more.
-    pub(super) fn start_closing(&self) {
-        self.closing.store(true, Ordering::Relaxed);
-    }
-}
-
-impl ClientContext for ConsumerEvents {
+impl<Part: Send + Sync> ClientContext for Events<Part> {
     const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
 
     fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
@@ -215,7 +196,48 @@ impl ClientContext for ConsumerEvents {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        self.reports.report(&error, reason);
+        // A client that is closed finds the ends of partitions that nobody asked for any more.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            self.reports.report(&error, reason);
+        }
+    }
+}
+
+impl Events {
+    /// Errors and logs alone; partitions, if there are any, are assigned by the library.
+    pub(super) fn alone(client: &'static str) -> Events {
+        Events { reports: Reports::new(client), part: () }
+    }
+}
+
+impl ConsumerContext for Events {}
+
+/// Changes of a consumer's assignment.
+pub(super) struct Assignments {
+    topics: Topics,
+    waiting: Mutex<VecDeque<Assignment>>,
+    closing: AtomicBool,
+}
+
+impl ConsumerEvents {
+    pub(super) fn new(topics: Topics) -> ConsumerEvents {
+        let part = Assignments { topics, waiting: Mutex::default(), closing: AtomicBool::new(false) };
+        Events { reports: Reports::new("consumer"), part }
+    }
+
+    /// The oldest change of the assignment that nobody was told yet.
+    pub(super) fn take_assignment(&self) -> Option<Assignment> {
+        lock(&self.part.waiting).pop_front()
+    }
+
+    /// Whether there is one.
+    pub(super) fn has_assignment(&self) -> bool {
+        !lock(&self.part.waiting).is_empty()
+    }
+
+    /// From now on revocations are answered at once: nobody polls any more.
+    pub(super) fn start_closing(&self) {
+        self.part.closing.store(true, Ordering::Relaxed);
     }
 }
 
@@ -223,7 +245,7 @@ impl ConsumerContext for ConsumerEvents {
     /// Only notes what happened: the answer takes offsets that are looked up first, and outputs that are committed
     /// first.
     fn rebalance(&self, consumer: &BaseConsumer<Self>, kind: RDKafkaRespErr, list: &mut TopicPartitionList) {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.part.closing.load(Ordering::Relaxed) {
             if let Err(error) = consumer.unassign() {
                 tracing::debug!("a partition could not be given back while closing: {error}");
             }
@@ -236,7 +258,7 @@ impl ConsumerContext for ConsumerEvents {
                     .iter()
                     .map(|element| {
                         let partition = Partition(element.partition());
-                        match element.topic() == self.topics.inbound {
+                        match element.topic() == self.part.topics.inbound {
                             true => StreamPartition::inbound(partition),
                             false => StreamPartition::intent(partition),
                         }
@@ -248,40 +270,24 @@ impl ConsumerContext for ConsumerEvents {
             _ if consumer.assignment_lost() => Assignment::Lost,
             _ => Assignment::Revoked,
         };
-        lock(&self.assignments).push_back(assignment);
+        lock(&self.part.waiting).push_back(assignment);
     }
 }
 
-/// A producer's side.
-pub(super) struct ProducerEvents {
-    pub(super) reports: Reports,
+/// What became of a producer's outputs.
+#[derive(Default)]
+pub(super) struct Deliveries {
     failed: Mutex<Option<String>>,
 }
 
 impl ProducerEvents {
     pub(super) fn new() -> ProducerEvents {
-        ProducerEvents { reports: Reports::new("producer"), failed: Mutex::default() }
+        Events { reports: Reports::new("producer"), part: Deliveries::default() }
     }
 
     /// Why an output was not delivered, since this was last asked.
     pub(super) fn take_failure(&self) -> Option<String> {
-        lock(&self.failed).take()
-    }
-}
-
-impl ClientContext for ProducerEvents {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        Ok(oauth::token(config)?)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.reports.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.reports.report(&error, reason);
+        lock(&self.part.failed).take()
     }
 }
 
@@ -292,7 +298,7 @@ impl ProducerContext for ProducerEvents {
         if let Err((error, message)) = result {
             let text = format!("an output to {} was not delivered: {error}", message.topic());
             tracing::debug!("{text}");
-            lock(&self.failed).get_or_insert(text);
+            lock(&self.part.failed).get_or_insert(text);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Readers of the topics that are beside the shards' work: a group that hands records over at least once, and one
 //! process that follows a whole topic by itself.
 
-use super::context::{Reports, is_fatal, is_outage};
-use super::oauth;
+use super::client;
+use super::context::{Events, is_fatal, is_outage};
 use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
 use crate::core::ids::{Offset, Partition};
@@ -10,48 +10,20 @@ use crate::core::record::{Header, Record, Stream};
 use crate::core::time::Timestamp;
 use crate::ports::{LogError, OutputRecord};
 use bytes::Bytes;
-use rdkafka::client::{ClientContext, OAuthToken};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often a followed topic is asked for new partitions.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Errors and logs of a client; partitions are assigned by the library.
-struct Events {
-    reports: Reports,
-}
-
-impl ClientContext for Events {
-    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
-
-    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
-        Ok(oauth::token(config)?)
-    }
-
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        self.reports.log(level, facility, text);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        // A client that is closed finds the ends of partitions that nobody asked for any more.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
-            self.reports.report(&error, reason);
-        }
-    }
-}
-
-impl ConsumerContext for Events {}
-
 type Client = BaseConsumer<Events>;
 
-fn client(settings: &KafkaSettings, name: &'static str) -> Result<Client, SettingsError> {
+fn reader(settings: &KafkaSettings, name: &'static str) -> Result<Arc<Client>, SettingsError> {
     // Members come and go with their processes: a static one would have to be told from the shards' own.
     let settings =
         KafkaSettings { group_id: format!("{}-{name}", settings.group_id), instance: None, ..settings.clone() };
@@ -61,11 +33,7 @@ fn client(settings: &KafkaSettings, name: &'static str) -> Result<Client, Settin
         // Nothing hurries here, and an answer with records is never held back.
         .set("fetch.wait.max.ms", "500")
         .set("queued.max.messages.kbytes", "8192");
-    let context = Events { reports: Reports::new(name) };
-    let client: Client =
-        config.create_with_context(context).map_err(|error| SettingsError::Refused(error.to_string()))?;
-    oauth::give_token(&client, &settings.consumer)?;
-    Ok(client)
+    client::start(&config, Events::alone(name))
 }
 
 /// What a poll of a client said.
@@ -115,7 +83,7 @@ fn record(message: &BorrowedMessage<'_>) -> Record {
 /// Records of some topics, shared out within a group, and a place for what they lead to. Offsets are committed after
 /// that, so that every record is handled at least once.
 pub struct SharedReader {
-    client: Client,
+    client: Arc<Client>,
     producer: Producer,
     call_timeout: Duration,
 }
@@ -123,7 +91,7 @@ pub struct SharedReader {
 impl SharedReader {
     /// Joins the group `GROUP-NAME` (in the background; nothing is waited for).
     pub fn start(settings: &KafkaSettings, name: &'static str, topics: &[&str]) -> Result<SharedReader, SettingsError> {
-        let client = client(settings, name)?;
+        let client = reader(settings, name)?;
         client.subscribe(topics).map_err(|error| SettingsError::Refused(error.to_string()))?;
         let producer = Producer::start(settings, None)?;
         Ok(SharedReader { client, producer, call_timeout: settings.call_timeout })
@@ -209,7 +177,7 @@ fn went_elsewhere(code: RDKafkaErrorCode) -> bool {
 
 /// The whole of a topic from its beginning, and what comes later, without a group.
 pub struct WholeReader {
-    client: Client,
+    client: Arc<Client>,
     topic: String,
     partitions: i32,
     /// Partitions whose end was reached once.
@@ -222,7 +190,7 @@ impl WholeReader {
     /// Connects to nothing yet.
     pub fn start(settings: &KafkaSettings, name: &'static str, topic: &str) -> Result<WholeReader, SettingsError> {
         Ok(WholeReader {
-            client: client(settings, name)?,
+            client: reader(settings, name)?,
             topic: topic.to_owned(),
             partitions: 0,
             read_once: BTreeSet::new(),
@@ -288,7 +256,7 @@ pub fn read_at(
     patience: Duration,
 ) -> Result<Option<Record>, LogError> {
     let unavailable = |text: String| LogError::Unavailable(text);
-    let client = client(settings, "look").map_err(|error| unavailable(error.to_string()))?;
+    let client = reader(settings, "look").map_err(|error| unavailable(error.to_string()))?;
     let mut place = TopicPartitionList::new();
     place
         .add_partition_offset(topic, partition, ListOffset::Offset(offset))

@@ -6,27 +6,28 @@ use std::collections::BTreeMap;
 
 const MECHANISMS: [&str; 4] = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"];
 
-/// The mechanism that these properties name, in capitals.
-pub(super) fn mechanism(properties: &BTreeMap<String, String>) -> Option<String> {
-    let named = properties.get("sasl.mechanism").or_else(|| properties.get("sasl.mechanisms"));
+/// The mechanism that a client's properties name, in capitals.
+pub(super) fn mechanism<'a>(property: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+    let named = property("sasl.mechanism").or_else(|| property("sasl.mechanisms"));
     named.map(|mechanism| mechanism.to_ascii_uppercase())
 }
 
 /// Refuses what would otherwise show only when a client is made: a login that this build has no code for, or one that
 /// lacks its token.
 pub(super) fn check(properties: &BTreeMap<String, String>) -> Result<(), SettingsError> {
-    let protocol = properties.get("security.protocol").map(|protocol| protocol.to_ascii_lowercase());
+    let property = |name: &str| properties.get(name).map(String::as_str);
+    let protocol = property("security.protocol").map(str::to_ascii_lowercase);
     if protocol.is_none_or(|protocol| !protocol.starts_with("sasl")) {
         return Ok(());
     }
     // Unset, it is Kerberos.
-    let mechanism = mechanism(properties).unwrap_or_else(|| "GSSAPI".to_owned());
+    let mechanism = mechanism(property).unwrap_or_else(|| "GSSAPI".to_owned());
     if !MECHANISMS.contains(&mechanism.as_str()) {
         let have = MECHANISMS.join(", ");
         return Err(SettingsError::Refused(format!("sasl.mechanism is {mechanism}, and this build has {have}")));
     }
     if mechanism == "OAUTHBEARER" {
-        oauth::place(properties.get(oauth::CONFIG).map(String::as_str)).map_err(SettingsError::Refused)?;
+        oauth::place(property(oauth::CONFIG)).map_err(SettingsError::Refused)?;
     }
     Ok(())
 }

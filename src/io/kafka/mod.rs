@@ -1,6 +1,7 @@
 //! The log on Kafka: one consumer of both streams, and producers whose transactions carry outputs and offsets.
 
 pub mod admin;
+mod client;
 mod consumer;
 mod context;
 mod cursors;

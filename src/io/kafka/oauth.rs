@@ -10,7 +10,7 @@ use super::sys::{Native, set_oauth_token};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rdkafka::client::OAuthToken;
-use std::collections::BTreeMap;
+use rdkafka::config::ClientConfig;
 use std::fs;
 
 pub(super) const CONFIG: &str = "sasl.oauthbearer.config";
@@ -24,11 +24,11 @@ struct Claims {
 }
 
 /// Gives a new client its first token, if it uses any: without one it connects to nobody.
-pub(super) fn give_token(client: &dyn Native, properties: &BTreeMap<String, String>) -> Result<(), SettingsError> {
-    if login::mechanism(properties).as_deref() != Some("OAUTHBEARER") {
+pub(super) fn give_token(client: &dyn Native, config: &ClientConfig) -> Result<(), SettingsError> {
+    if login::mechanism(|property| config.get(property)).as_deref() != Some("OAUTHBEARER") {
         return Ok(());
     }
-    let token = token(properties.get(CONFIG).map(String::as_str)).map_err(SettingsError::Refused)?;
+    let token = token(config.get(CONFIG)).map_err(SettingsError::Refused)?;
     set_oauth_token(client, &token).map_err(|error| SettingsError::Refused(error.text))
 }
 

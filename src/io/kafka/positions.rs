@@ -1,7 +1,7 @@
 //! Where the inputs begin and end, and how far the group has come, for somebody who only looks on.
 
-use super::context::ConsumerEvents;
-use super::oauth;
+use super::client;
+use super::context::Events;
 use super::settings::KafkaSettings;
 use super::sys::{Handle, NativeError, OffsetSpec, PendingOffsets, PendingTopics};
 use super::topology::topic_id;
@@ -14,7 +14,6 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A topic as the brokers tell it. What they did not tell is in `problems`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -64,7 +63,7 @@ pub struct Topic {
 
 /// A client of the group that never becomes a member, and changes nothing.
 pub struct Onlooker {
-    client: Arc<BaseConsumer<ConsumerEvents>>,
+    client: Arc<BaseConsumer<Events>>,
     handle: Handle,
     settings: KafkaSettings,
 }
@@ -78,11 +77,8 @@ impl Onlooker {
         // A worker at full speed has offsets in an open transaction at almost any time: who waits for none to be in
         // one may wait for ever.
         config.set("isolation.level", "read_uncommitted");
-        let client: BaseConsumer<ConsumerEvents> =
-            config.create_with_context(ConsumerEvents::new(settings.topics.clone()))?;
-        let client = Arc::new(client);
+        let client: Arc<BaseConsumer<Events>> = client::start(&config, Events::alone("consumer"))?;
         let handle: Handle = client.clone();
-        oauth::give_token(&*handle, &settings.consumer)?;
         Ok(Onlooker { client, handle, settings })
     }
 
@@ -218,9 +214,8 @@ impl Onlooker {
         Ok(committed)
     }
 
-    /// Adds what the client last complained of; it does so only when it is polled.
+    /// Adds what the client last complained of.
     fn explain(&self, what: &str) -> String {
-        while self.client.poll(Duration::ZERO).is_some() {}
-        self.client.context().reports.explain(what)
+        client::explain(&self.client, what)
     }
 }

@@ -1,7 +1,7 @@
 //! One producer: records in, in order, and a flush that does not poll.
 
+use super::client;
 use super::context::{ProducerEvents, is_fatal};
-use super::oauth;
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{self, Handle, NativeError, Queue, TopicHandle};
 use crate::ports::{LogError, OutputRecord};
@@ -26,13 +26,9 @@ pub(super) struct Producer {
 impl Producer {
     /// A producer; without a transactional id it is an idempotent one.
     pub(super) fn start(settings: &KafkaSettings, transactional_id: Option<&str>) -> Result<Producer, SettingsError> {
-        let base: BaseProducer<ProducerEvents> = settings
-            .producer_config(transactional_id)?
-            .create_with_context(ProducerEvents::new())
-            .map_err(|error| SettingsError::Refused(error.to_string()))?;
-        let base = Arc::new(base);
+        let config = settings.producer_config(transactional_id)?;
+        let base: Arc<BaseProducer<ProducerEvents>> = client::start(&config, ProducerEvents::new())?;
         let handle: Handle = base.clone();
-        oauth::give_token(&*handle, &settings.producer)?;
         let events = Queue::of_client(&handle);
         Ok(Producer { topics: HashMap::new(), events, handle, base })
     }

@@ -1,7 +1,7 @@
 //! Do the brokers answer, and do they let the worker's clients in?
 
-use super::context::{ConsumerEvents, ProducerEvents, Reports};
-use super::oauth;
+use super::client;
+use super::context::{Events, ProducerEvents, Reports};
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{DescribedTopic, Handle, PendingTopics};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -45,11 +45,8 @@ pub(super) fn topics(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Des
 }
 
 fn as_producer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<DescribedTopic>, Unanswered> {
-    let client: BaseProducer<ProducerEvents> =
-        settings.admin_config()?.create_with_context(ProducerEvents::new()).map_err(SettingsError::from)?;
-    let client = Arc::new(client);
+    let client: Arc<BaseProducer<ProducerEvents>> = client::start(&settings.admin_config()?, ProducerEvents::new())?;
     let handle: Handle = client.clone();
-    oauth::give_token(&*handle, &settings.producer)?;
     let poll = || {
         client.poll(STEP);
     };
@@ -60,13 +57,8 @@ fn as_producer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Described
 fn as_consumer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<DescribedTopic>, Unanswered> {
     // A static member's name is the worker's own.
     let settings = KafkaSettings { instance: None, ..settings.clone() };
-    let client: BaseConsumer<ConsumerEvents> = settings
-        .consumer_config()?
-        .create_with_context(ConsumerEvents::new(settings.topics.clone()))
-        .map_err(SettingsError::from)?;
-    let client = Arc::new(client);
+    let client: Arc<BaseConsumer<Events>> = client::start(&settings.consumer_config()?, Events::alone("consumer"))?;
     let handle: Handle = client.clone();
-    oauth::give_token(&*handle, &settings.consumer)?;
     // Errors are told to the context as well.
     let poll = || drop(client.poll(STEP));
     Question { client: "kafka.consumer", handle: &handle, poll: &poll, reports: &client.context().reports }

@@ -1,14 +1,19 @@
 //! Records written back into partitions of their own choice, in one transaction with the offsets that say so.
 
+use super::client;
+use super::context::Events;
+use super::producer::Producer;
 use super::settings::KafkaSettings;
 use crate::core::record::Record;
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
+use rdkafka::producer::{BaseRecord, Producer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::fmt::Display;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far each group has come: by its name, the next offset of each partition.
@@ -17,7 +22,7 @@ pub type Progress = BTreeMap<String, BTreeMap<i32, i64>>;
 /// Writes records back, and remembers what was written. Of two with one transactional id, the later one stops the
 /// earlier: nothing is written twice.
 pub struct Redriver {
-    producer: BaseProducer,
+    producer: Producer,
     settings: KafkaSettings,
     topic: String,
     partitions: i32,
@@ -26,7 +31,7 @@ pub struct Redriver {
 
 /// A group that nobody is a member of: a place for offsets.
 struct Group {
-    client: BaseConsumer,
+    client: Arc<BaseConsumer<Events>>,
     next: BTreeMap<i32, i64>,
 }
 
@@ -37,14 +42,14 @@ impl Redriver {
     /// Takes the transactional id over and ends what another left open under it. Offsets are of `topic`.
     pub fn start(settings: KafkaSettings, topic: &str, partitions: i32) -> anyhow::Result<Redriver> {
         let redriver = Redriver::look(settings, topic, partitions)?;
-        redriver.producer.init_transactions(COMMIT_TIMEOUT).context("taking over the transactional id")?;
+        let taken = redriver.producer.client().init_transactions(COMMIT_TIMEOUT);
+        taken.map_err(|error| redriver.failed("taking over the transactional id", error))?;
         Ok(redriver)
     }
 
     /// One that stops nobody, and can send nothing.
     pub fn look(settings: KafkaSettings, topic: &str, partitions: i32) -> anyhow::Result<Redriver> {
-        let config = settings.producer_config(Some(&settings.transactional_id))?;
-        let producer: BaseProducer = config.create()?;
+        let producer = Producer::start(&settings, Some(&settings.transactional_id))?;
         Ok(Redriver { producer, settings, topic: topic.to_owned(), partitions, groups: BTreeMap::new() })
     }
 
@@ -63,10 +68,10 @@ impl Redriver {
 
     /// Writes records into these topics and partitions, in order, and how far the groups have come: all or nothing.
     pub fn send(&mut self, records: &[(&str, i32, &Record)], done: &Progress) -> anyhow::Result<()> {
-        self.producer.begin_transaction()?;
+        self.producer.client().begin_transaction()?;
         if let Err(error) = self.try_send(records, done) {
             // Not even an abort may get through: then the brokers end the transaction after its time-out.
-            let _ = self.producer.abort_transaction(COMMIT_TIMEOUT);
+            let _ = self.producer.client().abort_transaction(COMMIT_TIMEOUT);
             return Err(error);
         }
         for (name, offsets) in done {
@@ -84,10 +89,11 @@ impl Redriver {
             message.key = record.key.as_deref();
             message.payload = record.value.as_deref();
             message.timestamp = Some(record.timestamp.as_millis()).filter(|ms| *ms >= 0);
-            self.producer
-                .send(message)
-                .map_err(|(error, _)| anyhow!("writing to partition {partition} of topic {topic}: {error}"))?;
-            self.producer.poll(Duration::ZERO);
+            let written = self.producer.client().send(message);
+            written.map_err(|(error, _)| {
+                self.failed(&format!("writing to partition {partition} of topic {topic}"), error)
+            })?;
+            self.producer.serve();
         }
         for (name, offsets) in done {
             let mut list = TopicPartitionList::with_capacity(offsets.len());
@@ -97,28 +103,35 @@ impl Redriver {
             let topic = &self.topic;
             let group = self.groups.get(name).and_then(|group| group.client.group_metadata());
             let group = group.ok_or_else(|| anyhow!("group {name} has no place for offsets of {topic}"))?;
-            self.producer
-                .send_offsets_to_transaction(&list, &group, COMMIT_TIMEOUT)
-                .with_context(|| format!("remembering in group {name}"))?;
+            let sent = self.producer.client().send_offsets_to_transaction(&list, &group, COMMIT_TIMEOUT);
+            sent.map_err(|error| self.failed(&format!("remembering in group {name}"), error))?;
         }
-        self.producer.commit_transaction(COMMIT_TIMEOUT).context("committing")
+        let committed = self.producer.client().commit_transaction(COMMIT_TIMEOUT);
+        committed.map_err(|error| self.failed("committing", error))
+    }
+
+    /// With what the client knows of the cause: a time-out or an aborted transaction alone names none.
+    fn failed(&self, what: &str, error: impl Display) -> anyhow::Error {
+        let why = self.producer.take_failure().map_or_else(String::new, |failure| format!(" ({failure})"));
+        anyhow!("{}{why}", self.producer.explain(&format!("{what}: {error}")))
     }
 }
 
 impl Group {
     fn read(settings: &KafkaSettings, name: &str, topic: &str, partitions: i32) -> anyhow::Result<Group> {
         let settings = KafkaSettings { group_id: name.to_owned(), instance: None, ..settings.clone() };
-        let client: BaseConsumer = settings.consumer_config()?.create()?;
+        let client: Arc<BaseConsumer<Events>> = client::start(&settings.consumer_config()?, Events::alone("redrive"))?;
+        let unread = |error: &dyn Display| {
+            anyhow!(client::explain(&client, &format!("reading what group {name} remembers: {error}")))
+        };
         let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
             list.add_partition(topic, partition);
         }
-        let committed = client
-            .committed_offsets(list, settings.call_timeout)
-            .with_context(|| format!("reading what group {name} remembers"))?;
+        let committed = client.committed_offsets(list, settings.call_timeout).map_err(|error| unread(&error))?;
         let mut next = BTreeMap::new();
         for element in committed.elements() {
-            element.error().with_context(|| format!("reading what group {name} remembers"))?;
+            element.error().map_err(|error| unread(&error))?;
             if let Offset::Offset(offset) = element.offset() {
                 next.insert(element.partition(), offset);
             }

@@ -68,7 +68,7 @@ impl Engine {
             return;
         }
         lane.next = record.offset.next();
-        let duplicate = decoded.hash.is_some_and(|hash| lane.noted.note(record.offset, hash));
+        let duplicate = lane.noted.note_intent(record.offset, &decoded);
         if record.offset < lane.emit_from {
             return;
         }

@@ -124,7 +124,7 @@ fn intent_item(engine_epoch: u32, offset: i64) -> IntentItem {
         message: Some(bytes::Bytes::from_static(b"{}")),
         template: None,
     };
-    let decoded = DecodedIntent { hash: Some(IntentHash(offset as u128)), intent: Ok(intent) };
+    let decoded = DecodedIntent { hash: Some(IntentHash(offset as u128)), redriven: None, intent: Ok(intent) };
     IntentItem { epoch: engine_epoch, record: record(INTENTS, offset), decoded }
 }
 

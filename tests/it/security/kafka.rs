@@ -8,9 +8,11 @@ use crate::support::services::{OwnKafka, free_port};
 use crate::support::site::{DEAD, EVENT, INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use crate::support::traffic::now_ms;
 use crate::support::variable;
+use crate::support::worker::Worker;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::process::Command;
+use std::time::Duration;
 
 const USER: &str = "gate";
 const PASSWORD: &str = "geheim";
@@ -147,7 +149,24 @@ fn every_way_to_log_in_leads_to_the_whole_job_with_the_documented_rights() {
         assert!(!said.text.contains("do not tell"), "{name}: {}", said.text);
         does_the_whole_job(&site, &settings);
         assert_ne!(command(&site, &["status"], &settings).code, None);
+        dead_letters_go_back(&site, &settings, name);
     }
+}
+
+/// With the rights that go beyond the worker's.
+fn dead_letters_go_back(site: &Site, settings: &[(&str, &str)], name: &str) {
+    let grant = |rights: String| grants::grant(&site.brokers, &format!("--allow-principal User:{USER} {rights}"));
+    grant(format!("--operation Write --topic {}", site.topic(INTENTS)));
+    grant(format!("--operation Read --topic {}", site.topic(DEAD)));
+    grant(format!("--operation Read --resource-pattern-type prefixed --group {}-", site.group()));
+    site.write(INTENTS, Some("a"), b"not JSON", &[]);
+    site.flush();
+    let worker = Worker::with(site, settings);
+    site.wait_for_worker(Duration::from_secs(60));
+    assert!(worker.stop().success());
+    let said = command(site, &["dead-letter", "redrive"], settings);
+    assert_eq!(said.code, SUCCESS, "{name}: {}", said.text);
+    said.assert_contains(&["1 refused as not_json went back"]);
 }
 
 #[test]
