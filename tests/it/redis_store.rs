@@ -417,7 +417,10 @@ fn a_user_who_lacks_a_right_is_led_to_the_file_that_holds_all() {
     let url = format!("redis://worker:geheim@127.0.0.1:{}", server.port);
     let mut worker = store(&url, "");
     let text = refusal(first_start(&mut worker));
-    assert!(text.contains("script|load") && text.contains("deploy/redis-acl.conf") && !text.contains("geheim"), "{text}");
+    assert!(
+        text.contains("script|load") && text.contains("deploy/redis-acl.conf") && !text.contains("geheim"),
+        "{text}"
+    );
     redis::cmd("ACL").arg(&["SETUSER", "worker", "+script|load"]).exec(&mut admin).unwrap();
     assert_eq!(store_contract::check(&mut worker), Ok(()));
 
