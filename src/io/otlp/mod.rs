@@ -9,7 +9,7 @@ pub use spans::Naming;
 use crate::ports::spans::{ProcessSpan, SpanSink, SpanTally};
 use client::Client;
 use opentelemetry::KeyValue;
-use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::SpanExporter as _;
 use std::collections::{HashMap, VecDeque};
@@ -60,6 +60,7 @@ impl Otlp {
             .with_http()
             .with_http_client(Client::new(ANSWERS_WITHIN, settings.endpoint.starts_with("https:")))
             .with_endpoint(&settings.endpoint)
+            .with_protocol(Protocol::HttpBinary)
             .with_timeout(ANSWERS_WITHIN)
             .with_headers(settings.headers.iter().cloned().collect::<HashMap<_, _>>())
             .build()
