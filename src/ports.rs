@@ -2,6 +2,8 @@
 //!
 //! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
 
+pub mod spans;
+
 use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
 use crate::core::ids::{Offset, Partition, WindowKey};

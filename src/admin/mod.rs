@@ -22,6 +22,7 @@ use crate::config::{Config, Partitioning, Secret};
 use crate::core::policy::Policy;
 use crate::io::kafka::KafkaSettings;
 use crate::ports::WindowStore;
+use crate::ports::spans::SpanTally;
 use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
 use desk::Desk;
@@ -50,6 +51,8 @@ pub struct Shown {
     pub instance: String,
     /// What its shards publish.
     pub boards: Vec<Arc<Board>>,
+    /// What became of spans; none when no traces are made.
+    pub spans: Option<Arc<SpanTally>>,
     /// For look-ups.
     pub store: Box<dyn WindowStore + Send>,
     /// For readiness.
@@ -76,6 +79,7 @@ struct Site {
 struct Worker {
     instance: String,
     boards: Vec<Arc<Board>>,
+    spans: Option<Arc<SpanTally>>,
     desk: Desk,
     store: StoreWatch,
     log: LogWatch,
@@ -141,9 +145,9 @@ impl Admin {
         if self.address.is_none() {
             return Ok(());
         }
-        let Shown { instance, boards, store, probe, kafka } = shown;
+        let Shown { instance, boards, spans, store, probe, kafka } = shown;
         let (desk, store, log) = (Desk::open(store)?, StoreWatch::start(probe)?, LogWatch::start(kafka)?);
-        let _ = self.site.worker.set(Worker { instance, boards, desk, store, log });
+        let _ = self.site.worker.set(Worker { instance, boards, spans, desk, store, log });
         Ok(())
     }
 }

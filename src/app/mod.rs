@@ -6,6 +6,7 @@ pub mod format;
 pub mod preflight;
 mod settings;
 pub mod template_reader;
+pub mod traces;
 
 use crate::config::Config;
 use crate::core::policy::Policy;
@@ -19,8 +20,10 @@ use crate::shard::hands::Hands;
 use crate::shard::metered::MeteredStore;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
+use crate::shard::tracer::Tracing;
 use crate::wire::decoder::Formats;
 use crate::wire::output::{Encoder, Topics};
+use crate::wire::trace_context::MAX_ADDED_BYTES;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -55,6 +58,8 @@ pub struct ShardParts {
     pub max_dead_letter_bytes: usize,
     /// What is known of templates.
     pub templates: Arc<Templates>,
+    /// Makes spans of what they do; none unless somebody collects them.
+    pub tracing: Option<Tracing>,
 }
 
 /// A worker at work.
@@ -113,6 +118,7 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
         max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
         templates: Arc::default(),
+        tracing: None,
     });
     shards.collect()
 }
@@ -151,7 +157,8 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
         };
         let store = MeteredStore::new(store, board.clone());
-        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts) };
+        let tracer = parts.tracing.as_ref().map(Tracing::tracer);
+        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), tracer };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
                 info!("left; everything in flight is committed");
@@ -197,7 +204,10 @@ fn slept(pause: Duration, stop: &AtomicBool) -> bool {
 fn codec(parts: &ShardParts) -> Codec {
     let policy: Policy = parts.rules.policy.clone();
     let source = format!("/sessiongate/{}", parts.kafka.group_id);
-    let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, parts.max_output_bytes);
+    // Whoever adds to the headers of an output must leave it as small as its topic asks for.
+    let added = if parts.tracing.is_some() { MAX_ADDED_BYTES } else { 0 };
+    let max_output_bytes = parts.max_output_bytes.saturating_sub(added);
+    let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, max_output_bytes);
     let encoder = encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes);
     Codec::with_formats(parts.formats, policy, encoder).with_templates(parts.templates.clone())
 }

@@ -3,6 +3,7 @@
 use super::preflight::Found;
 use crate::config::{self, COMMIT_CAP, Config, Guarantee, Partitioning, RedisConfig, Secret};
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
+use crate::io::otlp::{Naming, OtlpSettings};
 use crate::io::redis::{Access, Login, Node, SentinelAccess, Tls};
 use crate::shard::engine::rules::{self, Rules};
 use crate::wire::decoder::{Format, Formats};
@@ -99,6 +100,21 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         batch_records: BATCH_RECORDS,
         lane_bytes: LANE_BYTES,
     }
+}
+
+/// Where traces go; none when they are off.
+pub(super) fn otlp(config: &Config, instance: &str) -> Option<OtlpSettings> {
+    Some(OtlpSettings {
+        endpoint: config.telemetry.traces_endpoint.clone()?,
+        headers: config.telemetry.headers(),
+        service_name: config.telemetry.service_name.clone(),
+        instance: instance.to_owned(),
+        naming: Naming {
+            inbound_topic: config.topics.inbound_message.clone(),
+            intent_topic: config.topics.outbound_intent.clone(),
+            group_id: config.kafka.group_id.clone(),
+        },
+    })
 }
 
 pub(super) fn topics(config: &Config) -> Topics {

@@ -3,7 +3,8 @@
 use super::{FAILURE, MISCONFIGURED, SUCCESS};
 use crate::admin::{Admin, Shown};
 use crate::app::aside::{self, Aside};
-use crate::app::{self, Ended, StoreMaker, preflight, template_reader};
+use crate::app::traces::Traces;
+use crate::app::{self, Ended, Running, StoreMaker, preflight, template_reader, traces};
 use crate::config::Config;
 use crate::io::redis::{Patience, RedisOptions, RedisStore};
 use crate::ports::{StoreError, WindowStore};
@@ -91,34 +92,52 @@ async fn work(
     interrupt: &mut Signal,
 ) -> anyhow::Result<u8> {
     let mut parts = app::parts(config, found);
-    parts.iter_mut().for_each(|shard| shard.templates = aside.templates().clone());
     let instance = parts.first().map(|shard| shard.instance.clone()).unwrap_or_default();
-    let mut running = app::start(parts, store)?;
+    // Verdicts are worth more than traces of them.
+    let traces = traces::start(config, &instance).unwrap_or_else(|error| {
+        error!("traces stay off: {error}");
+        None
+    });
+    for shard in &mut parts {
+        shard.templates = aside.templates().clone();
+        shard.tracing = traces.as_ref().map(|traces| traces.tracing().clone());
+    }
+    let running = app::start(parts, store)?;
     let options = preflight::redis_options(config);
     let lookups = RedisStore::new(&RedisOptions { patience: LOOKUP_PATIENCE, ..options.clone() })?;
     admin.show(Shown {
         instance: instance.clone(),
         boards: running.boards().to_vec(),
+        spans: traces.as_ref().map(Traces::tally),
         store: Box::new(lookups),
         probe: Box::new(RedisStore::new(&options)?),
         kafka: preflight::admin_settings(config),
     })?;
     info!(shards = config.worker.shards, instance, "running");
+    let code = until_stopped(running, aside, terminate, interrupt).await;
+    if let Some(traces) = traces {
+        tokio::task::spawn_blocking(move || traces.end()).await?;
+    }
+    Ok(code)
+}
+
+/// The shards until they have left, by themselves or because they were asked to.
+async fn until_stopped(mut running: Running, aside: &mut Aside, terminate: &mut Signal, interrupt: &mut Signal) -> u8 {
     let mut broken = None;
     tokio::select! {
-        ended = running.ended() => return Ok(outcome(&ended)),
+        ended = running.ended() => return outcome(&ended),
         why = aside.broken() => broken = Some(Ended::Refused(why)),
         _ = terminate.recv() => info!("SIGTERM: committing what is in flight"),
         _ = interrupt.recv() => info!("SIGINT: committing what is in flight"),
     }
     running.stop();
     match tokio::time::timeout(STOP_WITHIN, running.ended()).await {
-        Ok(ended) => Ok(outcome(&broken.unwrap_or(ended))),
+        Ok(ended) => outcome(&broken.unwrap_or(ended)),
         Err(_) => {
             error!(
                 "not everything in flight could be committed in {STOP_WITHIN:?}; it is read again at the next start"
             );
-            Ok(FAILURE)
+            FAILURE
         }
     }
 }

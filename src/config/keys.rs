@@ -79,6 +79,12 @@ pub enum Kind {
     Nodes,
     /// librdkafka properties, save those that are reserved.
     Properties(&'static [Reserved]),
+    /// Where HTTP requests go.
+    HttpUrl,
+    /// HTTP headers.
+    Headers,
+    /// A share of a whole.
+    Ratio,
     /// Kinds of events, each on or off.
     Kinds,
     /// Businesses with the accounts that they belong to.
@@ -98,7 +104,9 @@ impl Kind {
             Kind::Name => "name",
             Kind::Topic => "topic name",
             Kind::Address => "address",
-            Kind::RedisUrl => "URL",
+            Kind::RedisUrl | Kind::HttpUrl => "URL",
+            Kind::Headers => "list of headers",
+            Kind::Ratio => "number",
             Kind::Brokers | Kind::Nodes => "list of addresses",
             Kind::Properties(_) => "table of properties",
             Kind::Kinds => "table of switches",
@@ -135,6 +143,11 @@ impl Kind {
                  special characters in the password percent-encoded"
                     .to_owned()
             }
+            Kind::HttpUrl => {
+                "http:// or https://, a host, and if need be a port and a path; without a path, /v1/traces".to_owned()
+            }
+            Kind::Headers => "name=value,name=value with \\, for a comma inside a value".to_owned(),
+            Kind::Ratio => "a number from 0 to 1".to_owned(),
             Kind::Password => "any text of one line".to_owned(),
             Kind::Path => "the path of a readable file".to_owned(),
             Kind::Brokers | Kind::Nodes => "host:port, several with commas between".to_owned(),
@@ -339,4 +352,16 @@ table! {
     ADMIN_TOKEN = key("admin.token", Kind::Token, Absent("no token is asked for"),
         "The bearer token for everything but health, the API's description and the console's empty page, which asks for \
          it.").secret();
+
+    TELEMETRY_TRACES_ENDPOINT = key("telemetry.traces_endpoint", Kind::HttpUrl, Absent("off: no traces are made"),
+        "Where spans are posted to, in OpenTelemetry's protocol (OTLP/HTTP, protobuf), such as \
+         `http://127.0.0.1:4318`. `https://` trusts whom the machine trusts.");
+    TELEMETRY_TRACES_HEADERS = key("telemetry.traces_headers", Kind::Headers, Absent("no further headers"),
+        "Headers of each request there, such as `authorization=Bearer ...`.").secret();
+    TELEMETRY_TRACES_RATIO = key("telemetry.traces_ratio", Kind::Ratio, Given("1"),
+        "The share of the records without a trace of their own for which one is begun. A record that comes with a \
+         `traceparent` is sampled when that says so, whatever stands here.");
+    TELEMETRY_SERVICE_NAME = key("telemetry.service_name", Kind::Text, Given("sessiongate"),
+        "The name that traces are listed under (`service.name`). Change it when several deployments tell one \
+         collector.");
 }

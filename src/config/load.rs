@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER};
 use super::{
     AdminConfig, ChannelConfig, Config, KafkaConfig, Sources, TemplatesConfig, TopicsConfig, WindowConfig,
-    WorkerConfig, redis,
+    WorkerConfig, redis, telemetry,
 };
 use crate::core::policy::length_of_channel;
 use crate::core::window::WindowRules;
@@ -26,6 +26,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     let channels = channels(&mut reader, &window);
     let templates = TemplatesConfig { accounts: reader.accounts(&keys::TEMPLATES_ACCOUNTS) };
     let admin = admin(&mut reader);
+    let telemetry = telemetry::read(&mut reader);
     if reader.file_is_whole {
         topics_are_distinct(&mut reader, &topics);
         transactions_end_in_time(&mut reader, worker.commit_interval, kafka.transaction_timeout);
@@ -35,7 +36,7 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<(Config, Vec<Warning>), Conf
     }
     let (errors, entries, warnings) = reader.finish();
     if errors.0.is_empty() {
-        Ok((Config { kafka, redis, topics, worker, window, channels, templates, admin, entries }, warnings))
+        Ok((Config { kafka, redis, topics, worker, window, channels, templates, admin, telemetry, entries }, warnings))
     } else {
         Err(errors)
     }

@@ -16,6 +16,7 @@ pub mod remainder;
 mod reserved;
 mod secret;
 mod sources;
+mod telemetry;
 mod value;
 
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use redis::{RedisConfig, SentinelConfig, TlsConfig};
 pub use reserved::{RESERVED_CONSUMER, RESERVED_PRODUCER, Reserved, reserved_reason};
 pub use secret::{Secret, redact_url};
 pub use sources::Sources;
+pub use telemetry::TelemetryConfig;
 
 use crate::core::ids::Channel;
 use crate::core::policy::{ChannelPolicy, Policy};
@@ -64,6 +66,8 @@ pub struct Config {
     pub templates: TemplatesConfig,
     /// The HTTP side.
     pub admin: AdminConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
     entries: Vec<Entry>,
 }
 
@@ -199,6 +203,19 @@ pub struct AdminConfig {
     pub listen: SocketAddr,
     /// What a client must present.
     pub token: Option<Secret>,
+}
+
+/// A share of a whole.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ratio {
+    millionths: u32,
+}
+
+impl Ratio {
+    /// As a number from 0 to 1.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
 }
 
 /// A key with its value in effect, as it may be shown.

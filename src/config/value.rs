@@ -3,7 +3,7 @@
 use super::error::Fault;
 use super::keys::{Kind, span_text};
 use super::secret::Secret;
-use super::{Format, Guarantee, Partitioning};
+use super::{Format, Guarantee, Partitioning, telemetry};
 use crate::core::time::Span;
 use redis::IntoConnectionInfo;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ pub(super) trait FromText: Sized {
 }
 
 /// A key that is read as another type than its kind: every load would fail, so that no release can hold it.
-fn mismatch(kind: &Kind) -> Fault {
+pub(super) fn mismatch(kind: &Kind) -> Fault {
     Fault::new(format!("this key is a {} and is read as something else", kind.type_name()), "report this")
 }
 
@@ -144,6 +144,9 @@ impl FromText for String {
         if let Kind::Brokers | Kind::Nodes = kind {
             return addresses(text, kind);
         }
+        if let Kind::HttpUrl = kind {
+            return telemetry::endpoint(text, kind);
+        }
         let is_name = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
         let length = text.chars().count();
         let fits = match kind {
@@ -218,6 +221,7 @@ impl FromText for Secret {
             Kind::Password if text.is_empty() || text.contains(char::is_control) => {
                 return Err(Fault::new("is empty or holds a line break", remedy()));
             }
+            Kind::Headers => telemetry::headers(text, kind)?,
             Kind::Token | Kind::Password => {}
             _ => return Err(mismatch(kind)),
         }

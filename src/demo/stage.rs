@@ -99,6 +99,7 @@ impl Stage {
         admin.show(Shown {
             instance: "demo".to_owned(),
             boards: running.boards().to_vec(),
+            spans: None,
             store: Box::new(store.clone()),
             probe: Box::new(store),
             kafka,

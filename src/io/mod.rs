@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod kafka;
 pub mod memory;
+pub mod otlp;
 pub mod redis;
 #[doc(hidden)]
 pub mod store_contract;

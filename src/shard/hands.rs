@@ -2,10 +2,13 @@
 
 use super::codec::Codec;
 use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
+use super::tracer::Tracer;
 use crate::core::emission::Emission;
-use crate::core::record::Stream;
+use crate::core::ids::Offset;
+use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::Span;
 use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What the engine's steps are performed with.
@@ -18,6 +21,8 @@ pub struct Hands<L, S, C> {
     pub clock: C,
     /// Bytes to domain and back.
     pub codec: Codec,
+    /// The spans of what is done; none unless somebody collects them.
+    pub tracer: Option<Tracer>,
 }
 
 /// What came of a step.
@@ -68,9 +73,9 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
             Step::Read(plan) => self.read(plan),
             Step::Produce(emissions) => self.produce(emissions),
-            Step::Commit(offsets) => self.log.begin_commit(offsets).map(|()| Input::CommitBegun).map_err(Fault::from),
+            Step::Commit(offsets) => self.commit(offsets),
             Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
-            Step::Abort => self.log.abort().map(|()| Input::Aborted).map_err(Fault::from),
+            Step::Abort => self.abort(),
             Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
             Step::Halt(halt) => return Performed::Left(Some(halt.clone())),
             Step::Stopped => return Performed::Left(None),
@@ -103,6 +108,9 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
                     batch.intents.push(IntentItem { epoch, record, decoded });
                 }
             }
+        }
+        if let Some(tracer) = &mut self.tracer {
+            tracer.polled(&batch, self.clock.now().wall);
         }
         Ok(batch)
     }
@@ -143,8 +151,27 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
 
     fn produce(&mut self, emissions: &[Emission]) -> Result<Input, Fault> {
         let now = self.clock.now().wall;
-        let outputs = emissions.iter().map(|emission| self.codec.encode(emission, now)).collect();
+        let mut outputs: Vec<_> = emissions.iter().map(|emission| self.codec.encode(emission, now)).collect();
+        if let Some(tracer) = &mut self.tracer {
+            tracer.trace(emissions, &mut outputs, now);
+        }
         self.log.produce(outputs)?;
         Ok(Input::Produced)
+    }
+
+    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<Input, Fault> {
+        self.log.begin_commit(offsets)?;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.commit_begun();
+        }
+        Ok(Input::CommitBegun)
+    }
+
+    fn abort(&mut self) -> Result<Input, Fault> {
+        self.log.abort()?;
+        if let Some(tracer) = &mut self.tracer {
+            tracer.aborted();
+        }
+        Ok(Input::Aborted)
     }
 }

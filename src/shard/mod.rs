@@ -10,3 +10,4 @@ pub mod runner;
 pub mod tally;
 mod teller;
 pub mod templates;
+pub mod tracer;

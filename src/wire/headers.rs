@@ -14,7 +14,7 @@ const HEADER_OVERHEAD_BYTES: usize = 10;
 /// A trace context beyond this is no trace context: `traceparent` has 55 bytes, and of `tracestate` 512 must be
 /// carried. So no header of an input can make its output too large.
 const MAX_TRACE_BYTES: usize = 1_024;
-const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+pub(super) const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// A header with a value.
 pub(super) fn header(name: &str, value: impl Into<Bytes>) -> Header {
@@ -49,7 +49,7 @@ impl CloudEvent {
 }
 
 /// The last header of that name, which is the one that counts in Kafka.
-fn trace_header(record: &Record, name: &str) -> Option<Header> {
+pub(super) fn trace_header(record: &Record, name: &str) -> Option<Header> {
     let last = record.headers.iter().rfind(|header| header.name == name)?;
     last.value.as_ref().filter(|value| value.len() <= MAX_TRACE_BYTES)?;
     Some(last.clone())

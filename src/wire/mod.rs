@@ -16,4 +16,5 @@ pub mod letter;
 pub mod output;
 mod template;
 pub mod time;
+pub mod trace_context;
 mod webhook;

@@ -24,6 +24,7 @@ mod stopping;
 mod support;
 mod templates;
 mod too_large;
+mod traces;
 mod verdicts;
 mod webhooks;
 mod windows;

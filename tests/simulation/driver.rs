@@ -98,6 +98,7 @@ impl Simulation {
             store: FakeStore { world: self.world.clone() },
             clock: FakeClock { world: self.world.clone(), skew_ms },
             codec: codec(rules.policy.clone()),
+            tracer: None,
         };
         let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));
         let tells = std::env::var_os("SESSIONGATE_SIM_TRACE").is_some();

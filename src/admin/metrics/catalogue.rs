@@ -138,6 +138,10 @@ table! {
     KAFKA_ERRORS = counter("sessiongate_kafka_errors_total", &[],
         "Steps that Kafka did not answer, or refused. They are made again.");
 
+    SPANS = counter("sessiongate_spans_total", &["outcome"],
+        "Spans of traces: `exported`, `dropped` (more than the collector took in time), `failed` (in requests that it did \
+         not take). All 0 without telemetry.traces_endpoint.");
+
     PROCESS_CPU = counter("process_cpu_seconds_total", &[],
         "Processor time that the process has used.");
     PROCESS_MEMORY = gauge("process_resident_memory_bytes", &[],

@@ -11,6 +11,7 @@ use super::log_watch::{LogLook, Progress};
 use super::{Site, Worker};
 use crate::core::record::ReasonCode;
 use crate::core::verdict::{Basis, TemplateReason};
+use crate::ports::spans::SpanTally;
 use crate::shard::aside::{AsideBoard, FeedbackTally};
 use crate::shard::engine::status::Status;
 use crate::shard::meter::{Count, Histogram, HistogramReading};
@@ -40,12 +41,21 @@ pub(super) fn page(site: &Site, ready: &Health) -> String {
         shards.of_feedback(&mut page, site.aside.get());
         shards.of_partitions(&mut page);
         shards.of_work(&mut page);
+        append_spans(&mut page, worker.spans.as_deref());
         if let Some(windows) = worker.store.last().and_then(|look| look.windows) {
             page.family(&family::OPEN_WINDOWS).sample(&[], windows);
         }
     }
     process::append(&mut page);
     page.into_text()
+}
+
+fn append_spans(page: &mut Page, spans: Option<&SpanTally>) {
+    let count = |of: fn(&SpanTally) -> &AtomicU64| spans.map_or(0, |tally| of(tally).load(Ordering::Relaxed));
+    page.family(&family::SPANS)
+        .sample(&["exported"], count(|tally| &tally.exported))
+        .sample(&["dropped"], count(|tally| &tally.dropped))
+        .sample(&["failed"], count(|tally| &tally.failed));
 }
 
 /// All shards at one moment.

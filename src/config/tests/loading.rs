@@ -57,10 +57,14 @@ const OTHER_VALUES: &[(&str, &str)] = &[
     ("templates.accounts", "106=waba-1,107=waba-1"),
     ("admin.listen", "0.0.0.0:9000"),
     ("admin.token", "t0ken"),
+    ("telemetry.traces_endpoint", "http://collector:4318"),
+    ("telemetry.traces_headers", "x-tenant=a\\,b"),
+    ("telemetry.traces_ratio", "0.5"),
+    ("telemetry.service_name", "gate two"),
 ];
 
 fn other_values_arrived(config: &Config) {
-    let Config { kafka, redis, topics, worker, window, channels, templates, admin, entries: _ } = config;
+    let Config { kafka, redis, topics, worker, window, channels, templates, admin, telemetry, entries: _ } = config;
     assert_eq!((&*kafka.brokers, &*kafka.group_id), ("a:1,[::1]:2", "gate two"));
     assert_eq!((&*kafka.transactional_id, kafka.accept_missing_offsets), ("gate-tx", true));
     assert_eq!(kafka.consumer.iter().collect::<Vec<_>>(), [("client.rack", "a,b"), ("fetch.wait.max.ms", "20")]);
@@ -91,6 +95,9 @@ fn other_values_arrived(config: &Config) {
         (admin.listen.to_string().as_str(), admin.token.as_ref().map(Secret::expose)),
         ("0.0.0.0:9000", Some("t0ken"))
     );
+    assert_eq!(telemetry.traces_endpoint.as_deref(), Some("http://collector:4318/v1/traces"));
+    assert_eq!(telemetry.headers(), [("x-tenant".to_owned(), "a,b".to_owned())]);
+    assert_eq!((telemetry.traces_ratio.as_f64(), &*telemetry.service_name), (0.5, "gate two"));
 }
 
 fn redis_values_arrived(redis: &RedisConfig) {
@@ -222,6 +229,11 @@ fn the_file_is_written_as_toml_is_meant_to_be() {
         [admin]
         listen = "0.0.0.0:9000"
         token = "t0ken"
+        [telemetry]
+        traces_endpoint = "http://collector:4318"
+        traces_headers = 'x-tenant=a\,b'
+        traces_ratio = 0.5
+        service_name = "gate two"
     "#;
     other_values_arrived(&Given::default().pem_files().file(text).config());
 }

@@ -2,6 +2,7 @@
 
 mod loading;
 mod secrets;
+mod telemetry;
 mod wrong;
 
 use super::{Config, ConfigErrors, Sources, Warning};

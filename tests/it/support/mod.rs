@@ -3,6 +3,7 @@
 pub mod api;
 pub mod certificates;
 pub mod collect;
+pub mod collector;
 pub mod command;
 pub mod exposition;
 pub mod forwarder;
