@@ -127,7 +127,7 @@ fn read(records: Vec<Record>) -> Batch {
                 batch.intents.push(IntentItem {
                     epoch: 0,
                     record,
-                    decoded: Decoded { hash: None, intent: Err(refused) },
+                    decoded: Decoded { hash: None, redriven: None, intent: Err(refused) },
                 });
             }
         }
