@@ -5,7 +5,7 @@ CHAOS_SECONDS ?= 30
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fuzz bench bench-quick latency chaos services-up services-down
+.PHONY: help demo test check sim fuzz bench bench-quick instructions latency chaos services-up services-down
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -37,6 +37,9 @@ bench: ## the worker beside a bare passthrough, three times each; writes docs/be
 bench-quick: ## a short look at the same; writes target/benchmarks.md
 	BENCH_EVENTS=1000000 BENCH_ROUNDS=1 BENCH_SECONDS=5 BENCH_REPORT=target/benchmarks.md \
 		scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+
+instructions: ## what decoding, deciding and encoding cost, in instructions a record (needs valgrind)
+	$(CARGO) bench --locked --bench steps -- instructions
 
 latency: ## from intent to verdict: percentiles of positives and negatives
 	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency
