@@ -1,35 +1,33 @@
 //! What a turn has read of the store, by key.
 
+use super::step::Plan;
 use crate::core::advice::Advice;
 use crate::core::frontier::Stored;
-use crate::core::ids::WindowKey;
+use crate::core::ids::{KeyPrint, WindowKey};
+use crate::core::noted::Passthrough;
 use crate::core::window::Window;
-use crate::ports::{ReadRequest, Snapshot};
+use crate::ports::Snapshot;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use std::hash::BuildHasherDefault;
 
 /// The windows that a turn has read, and the advice on them.
 pub(super) struct Known<'a> {
-    windows: HashMap<&'a WindowKey, &'a Stored<Window>, FixedState>,
+    windows: HashMap<KeyPrint, &'a Stored<Window>, BuildHasherDefault<Passthrough>>,
     advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
 }
 
 impl<'a> Known<'a> {
-    pub(super) fn new(request: &'a ReadRequest, snapshot: &'a Snapshot) -> Known<'a> {
+    pub(super) fn new(plan: &'a Plan, snapshot: &'a Snapshot) -> Known<'a> {
         Known {
-            windows: request.windows.iter().zip(&snapshot.windows).collect(),
-            advice: request.advice.iter().zip(&snapshot.advice).collect(),
+            windows: plan.prints.iter().copied().zip(&snapshot.windows).collect(),
+            advice: plan.request.advice.iter().zip(&snapshot.advice).collect(),
         }
     }
 
-    /// Every window that was found.
-    pub(super) fn windows(&self) -> impl Iterator<Item = (&WindowKey, Window)> {
-        self.windows.iter().filter_map(|(key, stored)| Some((*key, *stored.known()?)))
-    }
-
     /// The stored window, if there is one that we can read.
-    pub(super) fn window(&self, key: &WindowKey) -> Option<Window> {
-        self.windows.get(key).and_then(|stored| stored.known()).copied()
+    pub(super) fn window(&self, print: KeyPrint) -> Option<Window> {
+        self.windows.get(&print).and_then(|stored| stored.known()).copied()
     }
 
     /// What the provider said of that window.
@@ -38,7 +36,7 @@ impl<'a> Known<'a> {
     }
 
     /// Whether the store's answer leaves no doubt: a window of ours, or none.
-    pub(super) fn is_certain(&self, key: &WindowKey) -> bool {
-        matches!(self.windows.get(key), Some(Stored::Known(_) | Stored::Missing))
+    pub(super) fn is_certain(&self, print: KeyPrint) -> bool {
+        matches!(self.windows.get(&print), Some(Stored::Known(_) | Stored::Missing))
     }
 }
