@@ -5,7 +5,7 @@ CHAOS_SECONDS ?= 30
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check sim fuzz bench bench-quick bench-growth latency chaos services-up services-down
+.PHONY: help demo test check sim fuzz bench bench-quick bench-growth instructions latency chaos services-up services-down
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -40,6 +40,9 @@ bench-quick: ## a short look at the same; writes target/benchmarks.md
 
 bench-growth: ## what an event costs as windows, partitions, texts grow; writes docs/benchmarks-growth.md
 	BENCH_ONLY=growth scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+
+instructions: ## what decoding, deciding and encoding cost, in instructions a record (needs valgrind)
+	$(CARGO) bench --locked --bench steps -- instructions
 
 latency: ## from intent to verdict: percentiles of positives and negatives
 	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency

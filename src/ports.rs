@@ -286,8 +286,16 @@ pub struct OutputRecord {
     pub timestamp: Option<Timestamp>,
 }
 
+/// Ends a wait for records, from any thread.
+pub type Waker = Arc<dyn Fn() + Send + Sync>;
+
 /// The log: two streams in, outputs and offsets out in one transaction.
 pub trait Log {
+    /// What ends a wait in `poll`, or the next one, at once.
+    fn waker(&self) -> Waker {
+        Arc::new(|| {})
+    }
+
     /// Takes what is there, waiting for the first of it at most as long as asked. Also keeps the group membership
     /// alive: call it (with room for nothing) while waiting for something else.
     fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError>;

@@ -12,11 +12,12 @@ use crate::config::Config;
 use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::{self, KafkaLog, KafkaSettings};
-use crate::ports::{StoreError, WindowStore};
+use crate::ports::{Log, StoreError, WindowStore};
 use crate::shard::codec::Codec;
 use crate::shard::engine::rules::Rules;
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
+use crate::shard::merging::{MergeThread, Merging};
 use crate::shard::metered::MeteredStore;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
@@ -152,13 +153,18 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             Ok(log) => log,
             Err(error) => return Ended::Refused(format!("the Kafka clients cannot be made: {error}")),
         };
-        let store = match store() {
-            Ok(store) => store,
+        let (store, another) = match store().and_then(|one| Ok((one, store()?))) {
+            Ok(both) => both,
             Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
+        };
+        let merging = match merge_thread(another, &log, board) {
+            Ok(merging) => merging,
+            Err(error) => return Ended::Refused(format!("the merging thread cannot be started: {error}")),
         };
         let store = MeteredStore::new(store, board.clone());
         let tracer = parts.tracing.as_ref().map(Tracing::tracer);
-        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), tracer };
+        let merging: Option<Box<dyn Merging>> = Some(Box::new(merging));
+        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), merging, tracer };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
                 info!("left; everything in flight is committed");
@@ -190,6 +196,14 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
             }
         }
     }
+}
+
+fn merge_thread<S: WindowStore + Send + 'static>(
+    store: S,
+    log: &KafkaLog,
+    board: &Arc<Board>,
+) -> std::io::Result<MergeThread> {
+    MergeThread::start(MeteredStore::new(store, board.clone()), log.waker())
 }
 
 /// Sleeps; false when the worker was asked to stop meanwhile.

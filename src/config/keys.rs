@@ -298,7 +298,7 @@ table! {
 
     WORKER_SHARDS = key("worker.shards", Kind::Count { min: 1, max: 64, unit: "threads" },
         Derived("the number of processor cores"),
-        "How many threads work side by side, each with its own consumer, producer and Redis connection. More than \
+        "How many threads work side by side, each with its own consumer, producers and Redis connections. More than \
          there are partitions are idle.");
     WORKER_INSTANCE = key("worker.instance", Kind::Name, Absent("a random name for each start"),
         "This process's name, different for each process and the same after a restart, such as a pod's ordinal. With \

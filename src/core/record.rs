@@ -3,6 +3,7 @@
 use super::ids::{Offset, Partition, Position};
 use super::time::Timestamp;
 use bytes::Bytes;
+use compact_str::CompactString;
 
 /// Which of the two streams a partition belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -38,7 +39,7 @@ impl StreamPartition {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Header {
     /// Its name.
-    pub name: String,
+    pub name: CompactString,
     /// Its bytes.
     pub value: Option<Bytes>,
 }

@@ -157,7 +157,7 @@ fn record(bytes: &[u8], file: usize, line: usize, topics: &TopicNames) -> (Kind,
     };
     let value = enveloped.value().map(Bytes::from);
     let kind = topics.kind(&enveloped.topic).unwrap_or_else(|| kind_of(value.as_deref().unwrap_or_default()));
-    let header = |(name, value): (String, String)| Header { name, value: Some(Bytes::from(value)) };
+    let header = |(name, value): (String, String)| Header { name: name.into(), value: Some(Bytes::from(value)) };
     let record = Record {
         stream: stream(kind),
         partition: Partition(enveloped.partition.unwrap_or(own_partition)),

@@ -57,6 +57,9 @@ impl Codec {
 
     /// The bytes of an output.
     pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
+        if self.templates.is_empty() {
+            return self.encoder.encode(emission, now);
+        }
         self.encoder
             .encode_knowing(emission, now, &|business, name, language| self.templates.status(business, name, language))
     }

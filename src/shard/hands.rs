@@ -2,14 +2,19 @@
 
 use super::codec::Codec;
 use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
+use super::merging::{Merged, Merging};
 use super::tracer::Tracer;
 use crate::core::emission::Emission;
+use crate::core::frontier::Ends;
 use crate::core::ids::Offset;
 use crate::core::record::{Stream, StreamPartition};
-use crate::core::time::Span;
-use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, StoreError, WindowStore};
+use crate::core::time::{Now, Span};
+use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, Snapshot, StoreError, WindowStore};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// So many outputs are encoded at a time: they go on while the processor's caches still hold them.
+const PORTION: usize = 256;
 
 /// What the engine's steps are performed with.
 pub struct Hands<L, S, C> {
@@ -21,6 +26,8 @@ pub struct Hands<L, S, C> {
     pub clock: C,
     /// Bytes to domain and back.
     pub codec: Codec,
+    /// Merges beside everything else; without it, the store merges in between.
+    pub merging: Option<Box<dyn Merging>>,
     /// The spans of what is done; none unless somebody collects them.
     pub tracer: Option<Tracer>,
 }
@@ -62,6 +69,20 @@ impl From<StoreError> for Fault {
 impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     /// Performs one step.
     pub fn perform(&mut self, step: Step) -> Performed {
+        // The largest steps are handed on as they are.
+        let step = match (step, &mut self.merging) {
+            (Step::Read(plan), _) => return self.perform_read(plan),
+            (Step::Merge(calls), Some(merging)) => {
+                merging.begin(calls);
+                return Performed::Answer(Input::MergeBegun);
+            }
+            (Step::Poll(take), Some(merging)) => match merging.ended() {
+                Some(Merged::Answered(outcomes)) => return Performed::Answer(Input::Merged(outcomes)),
+                Some(Merged::Unanswered(calls, error)) => return unanswered(Step::Merge(calls), error.into()),
+                None => Step::Poll(take),
+            },
+            (step, _) => step,
+        };
         let done = match &step {
             Step::Poll(take) => self.poll(*take).map(|batch| Input::Polled(Box::new(batch))),
             Step::Locate(locate) => self.locate(locate),
@@ -71,22 +92,17 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             Step::Assign(starts) => self.log.assign(starts).map(|()| Input::CursorsMoved).map_err(Fault::from),
             Step::Seek(starts) => self.log.seek(starts).map(|()| Input::CursorsMoved).map_err(Fault::from),
             Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
-            Step::Read(plan) => self.read(plan),
             Step::Produce(emissions) => self.produce(emissions),
             Step::Commit(offsets) => self.commit(offsets),
             Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
             Step::Abort => self.abort(),
             Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
             Step::Halt(halt) => return Performed::Left(Some(halt.clone())),
-            Step::Stopped => return Performed::Left(None),
+            Step::Stopped | Step::Read(_) => return Performed::Left(None),
         };
         match done {
             Ok(input) => Performed::Answer(input),
-            Err(Fault::Log(error @ LogError::Fatal(_))) => Performed::Broken(error),
-            Err(fault @ Fault::Log(LogError::MustAbort(_))) if !matches!(step, Step::Abort) => {
-                Performed::Unavailable(Input::MustAbort, fault)
-            }
-            Err(fault) => Performed::Unavailable(Input::Failed(step), fault),
+            Err(fault) => unanswered(step, fault),
         }
     }
 
@@ -96,6 +112,10 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
         let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
         let mut batch = Batch { settled, assignment, ends, out_of_range, topology, ..Batch::default() };
+        // Items are large: growing step by step would copy each of them again.
+        let inbound = records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).count();
+        batch.inbound.reserve_exact(inbound);
+        batch.intents.reserve_exact(records.len() - inbound);
         for fetched in records {
             let (epoch, record) = (fetched.epoch, fetched.record);
             match record.stream {
@@ -136,8 +156,17 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         Ok(Input::Located(Box::new(Found { location, frontiers: snapshot.frontiers, others })))
     }
 
+    fn perform_read(&mut self, plan: Plan) -> Performed {
+        match self.read(&plan) {
+            Ok((snapshot, ends, sent)) => {
+                Performed::Answer(Input::Read(Box::new(Reading { plan, snapshot, ends, sent })))
+            }
+            Err(fault) => unanswered(Step::Read(plan), fault),
+        }
+    }
+
     /// The ends are asked for first and awaited last, so that both answers travel at the same time.
-    fn read(&mut self, plan: &Plan) -> Result<Input, Fault> {
+    fn read(&mut self, plan: &Plan) -> Result<(Snapshot, Ends, Now), Fault> {
         let sent = self.clock.now();
         if !plan.ends.is_empty() {
             self.log.request_ends(&plan.ends)?;
@@ -145,17 +174,18 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let snapshot = self.store.read(&plan.request);
         // Also after a failed read: an answer left behind would be taken for the next one.
         let ends = if plan.ends.is_empty() { Ok(Default::default()) } else { self.log.take_ends() };
-        let (snapshot, ends) = (snapshot?, ends?);
-        Ok(Input::Read(Box::new(Reading { plan: plan.clone(), snapshot, ends, sent })))
+        Ok((snapshot?, ends?, sent))
     }
 
     fn produce(&mut self, emissions: &[Emission]) -> Result<Input, Fault> {
         let now = self.clock.now().wall;
-        let mut outputs: Vec<_> = emissions.iter().map(|emission| self.codec.encode(emission, now)).collect();
-        if let Some(tracer) = &mut self.tracer {
-            tracer.trace(emissions, &mut outputs, now);
+        for portion in emissions.chunks(PORTION) {
+            let mut outputs: Vec<_> = portion.iter().map(|emission| self.codec.encode(emission, now)).collect();
+            if let Some(tracer) = &mut self.tracer {
+                tracer.trace(portion, &mut outputs, now);
+            }
+            self.log.produce(outputs)?;
         }
-        self.log.produce(outputs)?;
         Ok(Input::Produced)
     }
 
@@ -173,5 +203,15 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             tracer.aborted();
         }
         Ok(Input::Aborted)
+    }
+}
+
+fn unanswered(step: Step, fault: Fault) -> Performed {
+    match fault {
+        Fault::Log(error @ LogError::Fatal(_)) => Performed::Broken(error),
+        Fault::Log(LogError::MustAbort(_)) if !matches!(step, Step::Abort) => {
+            Performed::Unavailable(Input::MustAbort, fault)
+        }
+        fault => Performed::Unavailable(Input::Failed(step), fault),
     }
 }

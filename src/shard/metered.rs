@@ -15,7 +15,7 @@ pub struct MeteredStore<S> {
 }
 
 impl<S> MeteredStore<S> {
-    /// Measures that store's calls there. They come from the shard's thread alone.
+    /// Measures that store's calls there. Every kind of call comes from one thread alone.
     pub fn new(store: S, board: Arc<Board>) -> MeteredStore<S> {
         MeteredStore { store, board }
     }

@@ -4,6 +4,7 @@ pub mod aside;
 pub mod codec;
 pub mod engine;
 pub mod hands;
+pub mod merging;
 pub mod meter;
 pub mod metered;
 pub mod runner;

@@ -155,14 +155,18 @@ struct Stopwatch {
     stage: Option<(Stage, Instant)>,
     /// A commit that is not known to have ended.
     commit: Option<Instant>,
+    /// A merge that is not known to have ended.
+    merge: Option<Instant>,
 }
 
 impl Stopwatch {
     fn begin(&mut self, step: &Step) {
         let now = Instant::now();
         self.stage = Stage::of(step).map(|stage| (stage, now));
-        if matches!(step, Step::Commit(_)) {
-            self.commit.get_or_insert(now);
+        match step {
+            Step::Commit(_) => _ = self.commit.get_or_insert(now),
+            Step::Merge(_) => _ = self.merge.get_or_insert(now),
+            _ => {}
         }
     }
 
@@ -174,6 +178,11 @@ impl Stopwatch {
             Input::Polled(batch) if batch.settled == Some(Settled::Committed) => {
                 if let Some(began) = self.commit.take() {
                     tally.stage(Stage::Commit).observe_time(began.elapsed());
+                }
+            }
+            Input::Merged(_) => {
+                if let Some(began) = self.merge.take() {
+                    tally.stage(Stage::Merge).observe_time(began.elapsed());
                 }
             }
             Input::Aborted => self.commit = None,

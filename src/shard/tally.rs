@@ -23,7 +23,7 @@ pub enum Stage {
     Produce,
     /// Committing it, from the beginning until it is known; other stages go on meanwhile.
     Commit,
-    /// Writing windows and frontiers to Redis.
+    /// Writing windows and frontiers to Redis, from the beginning until it is known; other stages go on meanwhile.
     Merge,
 }
 
@@ -43,13 +43,12 @@ impl Stage {
         }
     }
 
-    /// The stage that a step is, if it is one by itself. A commit goes on while other steps are taken.
+    /// The stage that a step is, if it is one by itself. Commits and merges go on while other steps are taken.
     pub(super) fn of(step: &Step) -> Option<Stage> {
         match step {
             Step::Poll(_) => Some(Stage::Poll),
             Step::Read(_) => Some(Stage::Read),
             Step::Produce(_) => Some(Stage::Produce),
-            Step::Merge(_) => Some(Stage::Merge),
             _ => None,
         }
     }

@@ -5,30 +5,38 @@ use crate::core::registry::TemplateRegistry;
 use crate::core::template::{TemplateStatus, TemplateUpdate};
 use compact_str::CompactString;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 /// The registry of templates of this process.
 #[derive(Default)]
 pub struct Templates {
     registry: RwLock<TemplateRegistry>,
+    /// How many are in it, to be asked without its lock.
+    count: AtomicUsize,
     is_ready: AtomicBool,
 }
 
 impl Templates {
     /// An empty one, with the accounts that an operator named.
     pub fn new(accounts: BTreeMap<BusinessId, CompactString>) -> Templates {
-        Templates { registry: RwLock::new(TemplateRegistry::new(accounts)), is_ready: AtomicBool::new(false) }
+        Templates { registry: RwLock::new(TemplateRegistry::new(accounts)), ..Templates::default() }
     }
 
     /// Takes a report.
     pub fn apply(&self, update: &TemplateUpdate, position: Position) {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner).apply(update, position);
+        self.change(|registry| registry.apply(update, position));
     }
 
     /// Takes a tombstone.
     pub fn forget(&self, key: &str) {
-        self.registry.write().unwrap_or_else(PoisonError::into_inner).forget(key);
+        self.change(|registry| registry.forget(key));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut TemplateRegistry)) {
+        let mut registry = self.registry.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut registry);
+        self.count.store(registry.len(), Ordering::Release);
     }
 
     /// The last known status of a business's template.
@@ -38,7 +46,7 @@ impl Templates {
 
     /// How many templates are known.
     pub fn len(&self) -> usize {
-        self.registry.read().unwrap_or_else(PoisonError::into_inner).len()
+        self.count.load(Ordering::Acquire)
     }
 
     /// Whether none is.

@@ -94,7 +94,7 @@ pub(super) fn failed_delivery(
     }
     fields.refuse_repeated()?;
     let code = fields.raw("error_code").ok_or_else(|| missing("error_code"))?;
-    let code = code.get().trim_matches('"').parse().map_err(|_| invalid("error_code", "is no number"))?;
+    let code = code.trim_matches('"').parse().map_err(|_| invalid("error_code", "is no number"))?;
     let delivery = FailedDelivery {
         channel: channel(&fields, known_channel)?,
         business_id: BusinessId::new(fields.key_part("business_id")?),

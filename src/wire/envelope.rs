@@ -7,7 +7,6 @@ use crate::core::record::{Header, ReasonCode, Record, Reject};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -97,7 +96,7 @@ pub(super) fn event_data(content: &Content<'_>) -> Result<Option<Content<'static
         Some(None) => return Err(invalid("datacontenttype", "is not a string")),
     };
     let value = match (data, data_base64) {
-        (Some(data), _) if !data.get().starts_with('"') => content.share(data.get()),
+        (Some(data), _) if !data.starts_with('"') => content.share(data),
         (Some(data), _) => {
             let text = string_of(data).ok_or_else(|| invalid("data", "holds an escape that is no character"))?;
             Bytes::from(text.into_owned())
@@ -183,12 +182,12 @@ fn unsupported(detail: &str) -> Reject {
     Reject::new(ReasonCode::UnsupportedEncoding, detail)
 }
 
-fn string_of(raw: &RawValue) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+fn string_of(raw: &str) -> Option<Cow<'_, str>> {
+    let inner = raw.strip_prefix('"')?.strip_suffix('"')?;
     if !inner.contains('\\') {
         return Some(Cow::Borrowed(inner));
     }
-    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+    serde_json::from_str(raw).ok().map(Cow::Owned)
 }
 
 #[cfg(test)]

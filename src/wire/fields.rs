@@ -1,6 +1,6 @@
 //! The fields of a JSON object, found without decoding more than is asked for, and the checks on them.
 
-use super::time;
+use super::{scan, time};
 use crate::core::record::{ReasonCode, Reject};
 use crate::core::time::Timestamp;
 use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, Visitor};
@@ -14,13 +14,28 @@ pub(super) const MAX_ID_BYTES: usize = 256;
 /// The values of the watched fields of an object, as they stand in the text.
 pub(super) struct Fields<'a, const N: usize> {
     names: &'static [&'static str; N],
-    values: [Option<&'a RawValue>; N],
+    values: [Option<&'a str>; N],
     repeated: [bool; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole JSON text, which must be one object. Fields that are not among `names` are passed over.
     pub(super) fn read(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
+        let mut fields = Fields { names, values: [None; N], repeated: [false; N] };
+        let found = scan::members(text, |name, value| {
+            if let Some(index) = names.iter().position(|watched| *watched == name) {
+                fields.note(index, value);
+            }
+        });
+        if found.is_some() {
+            return Ok(fields);
+        }
+        Fields::read_slowly(text, names)
+    }
+
+    /// The same for what is seldom or wrong.
+    #[cold]
+    fn read_slowly(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
         let mut parser = serde_json::Deserializer::from_str(text);
         let fields = parser.deserialize_map(Fields { names, values: [None; N], repeated: [false; N] });
         fields.and_then(|fields| parser.end().map(|()| fields)).map_err(|error| {
@@ -29,6 +44,13 @@ impl<'a, const N: usize> Fields<'a, N> {
             let detail = format!("{wrong} at line {}, column {}", error.line(), error.column());
             Reject::new(ReasonCode::NotJson, detail)
         })
+    }
+
+    fn note(&mut self, index: usize, value: &'a str) {
+        let slots = self.values.get_mut(index).zip(self.repeated.get_mut(index));
+        if let Some((known, repeated)) = slots {
+            *repeated = known.replace(value).is_some() || *repeated;
+        }
     }
 
     /// Refuses an object that holds a watched field twice: readers would disagree on which one counts.
@@ -43,14 +65,14 @@ impl<'a, const N: usize> Fields<'a, N> {
     }
 
     /// A field's value as it stands in the text. JSON null counts as absent.
-    pub(super) fn raw(&self, name: &str) -> Option<&'a RawValue> {
+    pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
         let index = self.names.iter().position(|known| *known == name)?;
-        self.values.get(index).copied().flatten().filter(|raw| raw.get() != "null")
+        self.values.get(index).copied().flatten().filter(|raw| *raw != "null")
     }
 
     /// Whether a field holds an array.
     pub(super) fn is_array(&self, name: &str) -> bool {
-        self.raw(name).is_some_and(|raw| raw.get().starts_with('['))
+        self.raw(name).is_some_and(|raw| raw.starts_with('['))
     }
 
     /// A required id, which may hold anything visible.
@@ -72,13 +94,13 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// An optional list of at most `most` ids.
     pub(super) fn ids(&self, name: &'static str, most: usize) -> Result<Vec<Cow<'a, str>>, Reject> {
         let Some(list) = self.raw(name) else { return Ok(Vec::new()) };
-        let Ok(list) = serde_json::from_str::<Vec<&'a RawValue>>(list.get()) else {
+        let Ok(list) = serde_json::from_str::<Vec<&'a RawValue>>(list) else {
             return Err(invalid(name, "is not an array"));
         };
         if list.len() > most {
             return Err(invalid(name, format_args!("holds {} ids, at most {most} are allowed", list.len())));
         }
-        list.into_iter().map(|raw| id(name, raw)).collect()
+        list.into_iter().map(|raw| id(name, raw.get())).collect()
     }
 
     /// An optional time.
@@ -95,7 +117,7 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     /// An optional object, as it stands in the text.
     pub(super) fn object(&self, name: &'static str) -> Result<Option<&'a str>, Reject> {
-        match self.raw(name).map(RawValue::get) {
+        match self.raw(name) {
             Some(text) if !text.starts_with('{') => Err(invalid(name, "is not an object")),
             other => Ok(other),
         }
@@ -113,19 +135,18 @@ pub(super) fn invalid(name: &str, wrong: impl fmt::Display) -> Reject {
 }
 
 /// A string, unescaped.
-pub(super) fn string<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
-    let text = raw.get();
-    let Some(inner) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+pub(super) fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, Reject> {
+    let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Err(invalid(name, "is not a string"));
     };
     if !inner.contains('\\') {
         return Ok(Cow::Borrowed(inner));
     }
-    let unescaped = serde_json::from_str(text).map(Cow::Owned);
+    let unescaped = serde_json::from_str(raw).map(Cow::Owned);
     unescaped.map_err(|_| invalid(name, "holds an escape that is no character"))
 }
 
-fn id<'a>(name: &str, raw: &'a RawValue) -> Result<Cow<'a, str>, Reject> {
+fn id<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, Reject> {
     string(name, raw).and_then(|text| checked_id(name, text))
 }
 
@@ -158,12 +179,10 @@ impl<'a, const N: usize> Visitor<'a> for Fields<'a, N> {
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
         while let Some(index) = map.next_key_seed(FieldIndex(self.names))? {
-            let slots = index.and_then(|index| Some((self.values.get_mut(index)?, self.repeated.get_mut(index)?)));
-            let Some((value, repeated)) = slots else {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            };
-            *repeated = value.replace(map.next_value()?).is_some() || *repeated;
+            match index {
+                Some(index) => self.note(index, map.next_value::<&'a RawValue>()?.get()),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
         }
         Ok(self)
     }

@@ -3,6 +3,7 @@
 use super::headers::CloudEvent;
 use super::json::ObjectWriter;
 use super::output::{Encoder, customer_key};
+use super::time;
 use crate::core::delivery::FailedDelivery;
 use crate::core::emission::Part;
 use crate::core::inbound::InboundEvent;
@@ -99,11 +100,11 @@ impl Encoder {
         self.write_source(&mut json, record);
         json.end();
         let event = CloudEvent {
-            id: format!("{}/{}/{}/{index}/{}", self.origin(record), record.partition, record.offset, kind.id),
+            id: format!("{}/{}/{}/{index}/{}", self.origin(record), record.partition, record.offset, kind.id).into(),
             kind: kind.event_type,
             source: self.source.clone(),
             subject: key.clone(),
-            time: occurred_at,
+            time: time::format(occurred_at).into(),
         };
         OutputRecord {
             // Without a topic of its own nothing is passed on; should it happen, nothing is lost.

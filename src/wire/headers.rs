@@ -1,10 +1,9 @@
 //! Headers of output records, and how large a record is with them.
 
-use super::time;
 use crate::core::record::{Header, Record};
-use crate::core::time::Timestamp;
 use crate::ports::OutputRecord;
 use bytes::Bytes;
+use compact_str::CompactString;
 
 /// More than any record and its batch take besides key, value and headers.
 const RECORD_OVERHEAD_BYTES: usize = 128;
@@ -18,16 +17,17 @@ pub(super) const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
 
 /// A header with a value.
 pub(super) fn header(name: &str, value: impl Into<Bytes>) -> Header {
-    Header { name: name.to_owned(), value: Some(value.into()) }
+    Header { name: CompactString::new(name), value: Some(value.into()) }
 }
 
 /// The attributes of a CloudEvent that its headers carry (binary content mode of the Kafka binding).
 pub(super) struct CloudEvent {
-    pub(super) id: String,
+    pub(super) id: Bytes,
     pub(super) kind: &'static str,
     pub(super) source: Bytes,
     pub(super) subject: Bytes,
-    pub(super) time: Timestamp,
+    /// As RFC 3339.
+    pub(super) time: Bytes,
 }
 
 impl CloudEvent {
@@ -40,7 +40,7 @@ impl CloudEvent {
             header("ce_source", self.source),
             header("ce_type", Bytes::from_static(self.kind.as_bytes())),
             header("ce_subject", self.subject),
-            header("ce_time", time::format(self.time)),
+            header("ce_time", self.time),
             header("content-type", Bytes::from_static(b"application/json")),
         ]);
         headers.extend(TRACE_HEADERS.iter().filter_map(|name| trace_header(cause, name)));

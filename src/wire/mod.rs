@@ -14,6 +14,7 @@ mod headers;
 mod json;
 pub mod letter;
 pub mod output;
+mod scan;
 mod template;
 pub mod time;
 pub mod trace_context;

@@ -4,6 +4,7 @@ use super::dead_letter::DeadLetterFormat;
 use super::headers::{CloudEvent, size_of};
 use super::json::ObjectWriter;
 use super::template::{self, TemplateName, UNKNOWN_STATUS};
+use super::time;
 use crate::core::emission::{DecidedIntent, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{BusinessId, CustomerId};
 use crate::core::intent::Intent;
@@ -15,6 +16,7 @@ use crate::core::verdict::Verdict;
 use crate::core::window::Window;
 use crate::ports::OutputRecord;
 use bytes::Bytes;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// The smallest limit that the explanation of a dead letter and every window event are sure to fit into.
@@ -105,13 +107,17 @@ impl Encoder {
 
     /// One emission as one record, while nothing is known of any template.
     pub fn encode(&self, emission: &Emission, now: Timestamp) -> OutputRecord {
-        self.encode_knowing(emission, now, &|_, _, _| None)
+        self.encode_with(emission, now, None)
     }
 
     /// One emission as one record. `status` says what is known of a business's template of that name and language.
     ///
     /// A verdict that would not fit into its topic becomes the dead letter of its intent.
     pub fn encode_knowing(&self, emission: &Emission, now: Timestamp, status: &TemplateLookup<'_>) -> OutputRecord {
+        self.encode_with(emission, now, Some(status))
+    }
+
+    fn encode_with(&self, emission: &Emission, now: Timestamp, status: Option<&TemplateLookup<'_>>) -> OutputRecord {
         match emission {
             Emission::Verdict(decided) => self.verdict_or_dead_letter(decided, status),
             Emission::WindowEvent(event) => self.window_event(event, now),
@@ -122,7 +128,7 @@ impl Encoder {
         }
     }
 
-    fn verdict_or_dead_letter(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> OutputRecord {
+    fn verdict_or_dead_letter(&self, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) -> OutputRecord {
         let output = self.verdict(decided, status);
         let size = size_of(&output);
         if size <= self.max_output_bytes {
@@ -136,34 +142,41 @@ impl Encoder {
         self.dead_letters.encode(self.origin(record), record, reject)
     }
 
-    fn verdict(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> OutputRecord {
+    fn verdict(&self, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) -> OutputRecord {
         let DecidedIntent { record, intent, verdict, decided_at, .. } = decided;
         let (topic, kind) = match verdict {
             Verdict::SessionSend { .. } => (&self.topics.session_send, "sessiongate.session-send.v1"),
             Verdict::TemplateRequired { .. } => (&self.topics.template_required, "sessiongate.template-required.v1"),
         };
-        let key = customer_key(&intent.business_id, &intent.customer_id);
+        let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
+        let mut sheet = Sheet::with_capacity(1_024 + passed_through.sum::<usize>());
+        let key = sheet.write(|out| append_customer_key(out, &intent.business_id, &intent.customer_id));
+        let id = sheet.write(|out| {
+            append_id(out, self.origin(record), record);
+            out.extend_from_slice(b"/verdict");
+        });
+        let time = sheet.write(|out| time::append(out, *decided_at));
+        let value = sheet.write(|out| self.append_verdict(out, decided, status));
+        let sheet = Bytes::from(sheet.text);
         let event = CloudEvent {
-            id: format!("{}/{}/{}/verdict", self.origin(record), record.partition, record.offset),
+            id: sheet.slice(id),
             kind,
             source: self.source.clone(),
-            subject: key.clone(),
-            time: *decided_at,
+            subject: sheet.slice(key.clone()),
+            time: sheet.slice(time),
         };
         OutputRecord {
             topic: topic.clone(),
-            key: Some(key),
-            value: Some(self.verdict_value(decided, status)),
+            key: Some(sheet.slice(key)),
+            value: Some(sheet.slice(value)),
             headers: event.into_headers(record),
             timestamp: Some(*decided_at),
         }
     }
 
-    fn verdict_value(&self, decided: &DecidedIntent, status: &TemplateLookup<'_>) -> Bytes {
+    fn append_verdict(&self, out: &mut Vec<u8>, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) {
         let DecidedIntent { record, intent, verdict, window_length, decided_at } = decided;
-        let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
-        let mut out = Vec::with_capacity(768 + passed_through.sum::<usize>());
-        let mut json = ObjectWriter::begin(&mut out);
+        let mut json = ObjectWriter::begin(out);
         json.string("intent_id", intent.intent_id.as_str())
             .string("channel", intent.channel.as_str())
             .string("business_id", intent.business_id.as_str())
@@ -190,7 +203,6 @@ impl Encoder {
         json.time("decided_at", *decided_at);
         self.write_source(&mut json, record);
         json.end();
-        Bytes::from(out)
     }
 
     fn window_event(&self, event: &WindowEvent, now: Timestamp) -> OutputRecord {
@@ -200,11 +212,11 @@ impl Encoder {
         let customer_index = cause.window_keys().position(|(_, id)| id == customer_id).unwrap_or_default();
         let (topic, partition, offset) = (self.origin(record), record.partition, record.offset);
         let headers = CloudEvent {
-            id: format!("{topic}/{partition}/{offset}/{event_index}/{customer_index}/{}", change_name(*change)),
+            id: format!("{topic}/{partition}/{offset}/{event_index}/{customer_index}/{}", change_name(*change)).into(),
             kind: "sessiongate.window-event.v1",
             source: self.source.clone(),
             subject: key.clone(),
-            time: cause.occurred_at,
+            time: time::format(cause.occurred_at).into(),
         };
         OutputRecord {
             topic: self.topics.window_event.clone(),
@@ -258,8 +270,44 @@ pub fn customer_key(business: &BusinessId, customer: &CustomerId) -> Bytes {
     Bytes::from([business.as_str(), ":", customer.as_str()].concat())
 }
 
+fn append_customer_key(out: &mut Vec<u8>, business: &BusinessId, customer: &CustomerId) {
+    out.extend_from_slice(business.as_str().as_bytes());
+    out.push(b':');
+    out.extend_from_slice(customer.as_str().as_bytes());
+}
+
+/// What the ids of all that a record leads to begin with: `TOPIC/PARTITION/OFFSET`.
+fn append_id(out: &mut Vec<u8>, topic: &str, record: &Record) {
+    let mut digits = itoa::Buffer::new();
+    out.extend_from_slice(topic.as_bytes());
+    out.push(b'/');
+    out.extend_from_slice(digits.format(record.partition.0).as_bytes());
+    out.push(b'/');
+    out.extend_from_slice(digits.format(record.offset.0).as_bytes());
+}
+
+/// All texts of one output in one piece of memory.
+struct Sheet {
+    text: Vec<u8>,
+}
+
+impl Sheet {
+    fn with_capacity(bytes: usize) -> Sheet {
+        Sheet { text: Vec::with_capacity(bytes) }
+    }
+
+    /// Where that which is written comes to stand.
+    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+        let from = self.text.len();
+        write(&mut self.text);
+        from..self.text.len()
+    }
+}
+
 /// The last known status of the template that an intent brought.
-fn known_status(intent: &Intent, template: &[u8], status: &TemplateLookup<'_>) -> Option<TemplateStatus> {
+fn known_status(intent: &Intent, template: &[u8], status: Option<&TemplateLookup<'_>>) -> Option<TemplateStatus> {
+    // Where nothing is known of any template, none is read.
+    let status = status?;
     let TemplateName { name, language } = template::name_of(template)?;
     status(&intent.business_id, &name, &language)
 }

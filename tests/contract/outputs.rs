@@ -36,7 +36,7 @@ fn encode(emission: Emission) -> OutputRecord {
 }
 
 fn header(name: &str, value: &str) -> Header {
-    Header { name: name.to_owned(), value: Some(Bytes::copy_from_slice(value.as_bytes())) }
+    Header { name: name.into(), value: Some(Bytes::copy_from_slice(value.as_bytes())) }
 }
 
 fn record(stream: Stream, traced: bool) -> Record {
@@ -92,14 +92,14 @@ fn headers_of(contract: &str, headers: &[Header]) -> Value {
     let schema = named(contract).schema();
     let value = |header: &Header| {
         let bytes = header.value.as_deref().unwrap_or_default();
-        match schema["properties"][&header.name]["x-kafka-encoding"].as_str() {
+        match schema["properties"][header.name.as_str()]["x-kafka-encoding"].as_str() {
             Some("big-endian-4") => json!(i32::from_be_bytes(bytes.try_into().unwrap())),
             Some("big-endian-8") => json!(i64::from_be_bytes(bytes.try_into().unwrap())),
             _ => json!(std::str::from_utf8(bytes).unwrap()),
         }
     };
     let own = headers.iter().filter(|header| !header.name.starts_with("x-"));
-    Value::Object(own.map(|header| (header.name.clone(), value(header))).collect::<Map<_, _>>())
+    Value::Object(own.map(|header| (header.name.to_string(), value(header))).collect::<Map<_, _>>())
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn the_headers_of_a_dead_letter_are_what_their_schema_says() {
             if cut {
                 original.key = Some(huge.clone());
                 original.value = Some(huge.clone());
-                original.headers = vec![Header { name: "x-wide".to_owned(), value: Some(huge.clone()) }];
+                original.headers = vec![Header { name: "x-wide".into(), value: Some(huge.clone()) }];
             }
             let reject = Reject::new(code, "why");
             let reject = if cut { reject.at("entry[0]") } else { reject };

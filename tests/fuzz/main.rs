@@ -129,7 +129,8 @@ fn measured<T>(size: usize, totals: &mut Totals, decode: impl FnOnce() -> T) -> 
 }
 
 fn record(input: &Input) -> Record {
-    let header = |(name, value): &(String, Vec<u8>)| Header { name: name.clone(), value: Some(value.clone().into()) };
+    let header =
+        |(name, value): &(String, Vec<u8>)| Header { name: name.as_str().into(), value: Some(value.clone().into()) };
     Record {
         stream: Stream::Inbound,
         partition: Partition(0),

@@ -3,7 +3,7 @@
 use crate::check;
 use crate::log::{FakeLog, Upstream};
 use crate::sabotage::Sabotage;
-use crate::store::FakeStore;
+use crate::store::{FakeMerging, FakeStore};
 use crate::world::{
     CLOCK_SKEW_MS, DEDUP_RECORDS, FakeClock, GUARD_MS, InstanceId, LENGTH_MS, Mutant, START_MS, Shared, World,
 };
@@ -17,6 +17,7 @@ use sessiongate::shard::engine::Engine;
 use sessiongate::shard::engine::rules::{Partitioning, Rules};
 use sessiongate::shard::engine::step::{Input, Step};
 use sessiongate::shard::hands::{Hands, Performed};
+use sessiongate::shard::merging::Merging;
 use sessiongate::wire::output::{Encoder, Topics};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -98,11 +99,18 @@ impl Simulation {
             store: FakeStore { world: self.world.clone() },
             clock: FakeClock { world: self.world.clone(), skew_ms },
             codec: codec(rules.policy.clone()),
+            merging: self.merging(),
             tracer: None,
         };
         let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));
         let tells = std::env::var_os("SESSIONGATE_SIM_TRACE").is_some();
         self.workers.push(Worker { instance, slot, engine, hands, asleep_until: 0, sabotage, tells });
+    }
+
+    /// Half of the workers merge beside everything else, as real ones do; mutants are known by their order.
+    fn merging(&self) -> Option<Box<dyn Merging>> {
+        let is_beside = self.mutant.is_none() && self.world.borrow_mut().rng.permille(500);
+        is_beside.then(|| Box::new(FakeMerging::new(self.world.clone())) as Box<dyn Merging>)
     }
 
     /// kill -9: what was in memory is gone, and so is its place in the group, now or after a time-out.

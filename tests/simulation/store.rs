@@ -7,6 +7,7 @@ use sessiongate::core::ids::{Partition, WindowKey};
 use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::window::Window;
 use sessiongate::ports::*;
+use sessiongate::shard::merging::{Merged, Merging};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Default, Debug)]
@@ -194,5 +195,35 @@ impl WindowStore for FakeStore {
         let clock = world.redis_clock();
         writes.iter().for_each(|write| world.redis.advise(write, clock));
         Ok(())
+    }
+}
+
+/// Merges that happen some time after they were begun.
+pub struct FakeMerging {
+    store: FakeStore,
+    begun: Option<Vec<MergeCall>>,
+}
+
+impl FakeMerging {
+    pub fn new(world: Shared) -> FakeMerging {
+        FakeMerging { store: FakeStore { world }, begun: None }
+    }
+}
+
+impl Merging for FakeMerging {
+    fn begin(&mut self, calls: Vec<MergeCall>) {
+        assert!(self.begun.is_none(), "one batch at a time");
+        self.begun = Some(calls);
+    }
+
+    fn ended(&mut self) -> Option<Merged> {
+        if self.store.world.borrow_mut().rng.permille(600) {
+            return None;
+        }
+        let calls = self.begun.take()?;
+        Some(match self.store.merge(&calls) {
+            Ok(outcomes) => Merged::Answered(outcomes),
+            Err(error) => Merged::Unanswered(calls, error),
+        })
     }
 }

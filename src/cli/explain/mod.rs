@@ -102,7 +102,7 @@ fn given(value: Value) -> Given {
 /// Headers as an object, or as kcat has them: names and values in turn.
 fn headers(value: &Value) -> Option<Vec<Header>> {
     let header = |name: &str, value: &Value| Header {
-        name: name.to_owned(),
+        name: name.into(),
         value: value.as_str().map(|text| Bytes::copy_from_slice(text.as_bytes())),
     };
     match value {

@@ -4,6 +4,7 @@ use super::client;
 use super::context::{ConsumerEvents, is_fatal, is_outage};
 use super::cursors::Cursors;
 use super::settings::{KafkaSettings, SettingsError, Topics};
+use super::shelf::Shelf;
 use super::sys::{Handle, Message, Queue, WakeUp};
 use crate::core::ids::{Offset, Partition};
 use crate::core::record::{Record, Stream, StreamPartition};
@@ -27,6 +28,9 @@ pub(super) struct Consumer {
     base: Arc<BaseConsumer<ConsumerEvents>>,
     topics: Topics,
     cursors: Cursors,
+    /// For what is remembered of either stream.
+    inbound_shelf: Shelf,
+    intent_shelf: Shelf,
     /// What a message's place in a queue said, to be told at the next poll: records taken with it come first.
     failed: Option<LogError>,
     call_timeout: Duration,
@@ -55,6 +59,8 @@ impl Consumer {
             base,
             topics: settings.topics.clone(),
             cursors: Cursors::default(),
+            inbound_shelf: Shelf::default(),
+            intent_shelf: Shelf::default(),
             failed: None,
             call_timeout: settings.call_timeout,
         })
@@ -99,12 +105,12 @@ impl Consumer {
         }
         for (stream, max) in [(Stream::Inbound, request.max_inbound), (Stream::Intent, request.max_intents)] {
             let (cursors, failed) = (&mut self.cursors, &mut self.failed);
-            let queue = match stream {
-                Stream::Inbound => &self.inbound,
-                Stream::Intent => &self.intents,
+            let (queue, shelf) = match stream {
+                Stream::Inbound => (&self.inbound, &mut self.inbound_shelf),
+                Stream::Intent => (&self.intents, &mut self.intent_shelf),
             };
             queue.take(max, |message| {
-                if let Err(error) = sort(stream, &message, cursors, polled) {
+                if let Err(error) = sort(stream, &message, cursors, shelf, polled) {
                     failed.get_or_insert(error);
                 }
             });
@@ -282,7 +288,13 @@ impl Drop for Consumer {
 }
 
 /// Puts a message where it belongs in the answer.
-fn sort(stream: Stream, message: &Message, cursors: &mut Cursors, polled: &mut Polled) -> Result<(), LogError> {
+fn sort(
+    stream: Stream,
+    message: &Message,
+    cursors: &mut Cursors,
+    shelf: &mut Shelf,
+    polled: &mut Polled,
+) -> Result<(), LogError> {
     let (partition, offset) = (message.partition(), Offset(message.offset()));
     let place = StreamPartition { stream, partition: Partition(partition) };
     let Some(cursor) = cursors.get_mut(stream, partition) else { return Ok(()) };
@@ -291,7 +303,7 @@ fn sort(stream: Stream, message: &Message, cursors: &mut Cursors, polled: &mut P
             // A second lock on the door: what lies below the cursor was fetched for an earlier place of it.
             if offset >= cursor.next {
                 cursor.next = offset.next();
-                polled.records.push(Fetched { epoch: cursor.epoch, record: record(place, message) });
+                polled.records.push(Fetched { epoch: cursor.epoch, record: record(place, message, shelf) });
             }
             Ok(())
         }
@@ -340,14 +352,14 @@ fn trouble(place: StreamPartition, code: RDKafkaErrorCode, message: &Message) ->
     Ok(())
 }
 
-fn record(place: StreamPartition, message: &Message) -> Record {
+fn record(place: StreamPartition, message: &Message, shelf: &mut Shelf) -> Record {
     Record {
         stream: place.stream,
         partition: place.partition,
         offset: Offset(message.offset()),
         timestamp: Timestamp::from_millis(message.timestamp_ms()),
-        key: message.key(),
-        value: message.value(),
+        key: message.key().map(|key| shelf.put(key)),
+        value: message.value().map(|value| shelf.put(value)),
         headers: message.headers(),
     }
 }

@@ -64,7 +64,7 @@ fn hear(client: &Client, wait: Duration) -> Result<Heard, LogError> {
 fn record(message: &BorrowedMessage<'_>) -> Record {
     let headers = message.headers().map(|headers| {
         let header = |header: rdkafka::message::Header<'_, &[u8]>| Header {
-            name: header.key.to_owned(),
+            name: header.key.into(),
             value: header.value.map(Bytes::copy_from_slice),
         };
         headers.iter().map(header).collect()

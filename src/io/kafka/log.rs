@@ -11,8 +11,10 @@ use crate::core::frontier::Ends;
 use crate::core::ids::{Offset, Partition};
 use crate::core::record::StreamPartition;
 use crate::core::time::Timestamp;
-use crate::ports::{CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled};
+use crate::ports::{CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled, Waker};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// One shard's log.
@@ -25,6 +27,8 @@ pub struct KafkaLog {
     /// holds back.
     lookup: Producer,
     consumer: Consumer,
+    /// Somebody asked for a wait to be ended.
+    is_called: Arc<AtomicBool>,
     history: HistorySource,
     call_timeout: Duration,
 }
@@ -45,6 +49,7 @@ impl KafkaLog {
             topology: TopologyWatch::new(settings),
             lookup: Producer::for_lookup(settings)?,
             consumer,
+            is_called: Arc::default(),
             history: settings.history,
             call_timeout: settings.call_timeout,
         })
@@ -63,6 +68,14 @@ impl KafkaLog {
 }
 
 impl Log for KafkaLog {
+    fn waker(&self) -> Waker {
+        let (is_called, wake_up) = (self.is_called.clone(), self.consumer.wake_up().clone());
+        Arc::new(move || {
+            is_called.store(true, Ordering::Release);
+            wake_up.raise();
+        })
+    }
+
     fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError> {
         let deadline = Instant::now() + request.wait;
         self.output.serve();
@@ -74,7 +87,8 @@ impl Log for KafkaLog {
             let tended = self.topology.tend(&self.lookup);
             polled.topology = self.topology.news();
             let left = deadline.saturating_duration_since(Instant::now());
-            if !is_empty(&polled) {
+            // The wake-up was cleared before: whoever calls from here on ends the wait below.
+            if !is_empty(&polled) || self.is_called.swap(false, Ordering::Acquire) {
                 return Ok(polled);
             }
             tended?;

@@ -17,6 +17,7 @@ mod producer;
 mod reach;
 pub mod redrive;
 mod settings;
+mod shelf;
 mod sys;
 mod topology;
 mod transactions;

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long a wait for the brokers goes on before failures are looked at.
 const STEP: Duration = Duration::from_millis(50);
 
+/// How long a full queue is given to make room, before it is tried again.
+const ROOM_STEP: Duration = Duration::from_millis(2);
+
 /// A producer and the topics it has written to.
 pub(super) struct Producer {
     // Topics and queue before the client: they are given back while it still lives.
@@ -82,7 +85,7 @@ impl Producer {
                 match self.topic(&output.topic).and_then(|topic| topic.produce(output)) {
                     Ok(()) => break,
                     Err(error) if error.code == RDKafkaErrorCode::QueueFull && Instant::now() < deadline => {
-                        sys::flush(&self.handle, STEP);
+                        sys::flush(&self.handle, ROOM_STEP);
                         self.serve();
                     }
                     // Those before it are in the queue already: the same call must not be made again.

@@ -194,8 +194,11 @@ impl KafkaSettings {
             // Its default of a second stands between a full queue and the next fetch.
             .set("fetch.queue.backoff.ms", "1")
             .set("fetch.error.backoff.ms", "50")
-            .set("queued.min.messages", "20000")
-            .set("queued.max.messages.kbytes", "32768")
+            // What is fetched ahead, per stream: two or three polls, so that a poll never waits while there is more.
+            .set("queued.min.messages", "10000")
+            .set("queued.max.messages.kbytes", "16384")
+            // One fetch of every partition may come on top of that, several times larger once it is unpacked.
+            .set("max.partition.fetch.bytes", "262144")
             // Partitions that were added to a topic are found at this pace.
             .set("topic.metadata.refresh.interval.ms", "5000");
         if let Some(instance) = &self.instance {
@@ -211,18 +214,24 @@ impl KafkaSettings {
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
             .set("compression.type", "lz4")
-            // A commit flushes anyway; a moment of patience makes the batches of a busy time larger.
+            // A moment of patience makes the batches of a busy time larger.
             .set("linger.ms", "1")
             .set("delivery.report.only.error", "true")
             .set("queue.buffering.max.messages", "1000000")
-            .set("queue.buffering.max.kbytes", "262144")
+            // A backlog writes faster than brokers take it: what is on its way to them is bounded here.
+            .set("queue.buffering.max.kbytes", "32768")
             // The topic's own limit decides, not the client's.
             .set("message.max.bytes", (MAX_OUTPUT_BYTES + 1024).to_string())
             .set("batch.size", self.max_batch_bytes.to_string())
             // Not longer than the transaction: an output that is late for it is of no use.
             .set("message.timeout.ms", &transaction_timeout);
         if let Some(id) = transactional_id {
-            config.set("transactional.id", id).set("transaction.timeout.ms", &transaction_timeout);
+            config
+                .set("transactional.id", id)
+                .set("transaction.timeout.ms", &transaction_timeout)
+                // Nobody sees an output before its commit, which flushes. And while a batch is on its way, librdkafka
+                // (2.12) polls without a pause for the next of that partition once its linger is over.
+                .set("linger.ms", "20");
         }
         apply(config, &self.producer, RESERVED_PRODUCER)
     }

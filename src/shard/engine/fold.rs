@@ -142,14 +142,14 @@ impl Engine {
         let length = channel.window.length;
         for ((key, print), customer) in act.keys.iter().zip(act.event.customers()) {
             let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
-            let elsewhere = known.window(key).or_else(|| self.seen.get(*print, known.planned_at_ms()));
-            let before = match (holding.window(key, length), elsewhere) {
+            let elsewhere = known.window(*print).or_else(|| self.seen.get(*print, known.planned_at_ms()));
+            let before = match (holding.window(*print, length), elsewhere) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
             };
             let own = Window::opened_by(act.at, act.record.position());
             let after = before.map_or(own, |before| before.merge(own, length));
-            self.transaction.hold(act.record.partition, key, after, length);
+            self.transaction.hold(act.record.partition, (key, *print), after, length);
             self.seen.note(*print, after, now);
             if !act.emits {
                 continue;

@@ -1,10 +1,10 @@
-//! Judging intents: what is to be read for it, what proves a negative, and what goes out.
+//! Judging intents: what proves a negative, and what goes out.
 
 use super::Engine;
 use super::cursor::{FrontierLook, InboundCursor};
-use super::fold::Incoming;
 use super::known::Known;
 use super::notice::Notice;
+use super::plan::looked_at;
 use super::rules::{Partitioning, Rules};
 use super::seen::SeenWindows;
 use super::step::{Plan, Reading};
@@ -19,13 +19,9 @@ use crate::core::record::{ReasonCode, Record, Reject, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::verdict::{Basis, Finding, TemplateReason, Verdict, find};
 use crate::core::window::{Window, WindowRules};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A turn reads at most about so many windows for all lanes together: the store serves nobody else meanwhile.
-const LOOK_AHEAD: usize = 8_000;
-/// Behind an intent that waits, only so many are read again: they cannot go before it.
-const LOOK_AHEAD_STALLED: usize = 16;
 
 /// Everything that a verdict may rest on.
 struct Evidence<'a> {
@@ -43,13 +39,15 @@ struct Evidence<'a> {
     counting_ms: i64,
     /// It stands still: a lost store is being filled.
     is_excused: bool,
+    /// The ends that were asked for last, for windows of that length, and whether all below them is applied.
+    last_proof: RefCell<Option<(Arc<Ends>, Span, bool)>>,
 }
 
 impl Evidence<'_> {
     /// The window as the store and this shard together know it.
-    fn window(&self, key: &WindowKey, print: KeyPrint, length: Span) -> Option<Window> {
-        let elsewhere = self.known.window(key).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
-        match (self.holding.window(key, length), elsewhere) {
+    fn window(&self, print: KeyPrint, length: Span) -> Option<Window> {
+        let elsewhere = self.known.window(print).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
+        match (self.holding.window(print, length), elsewhere) {
             (Some(held), Some(stored)) => Some(held.merge(stored, length)),
             (held, stored) => held.or(stored),
         }
@@ -61,16 +59,28 @@ impl Evidence<'_> {
     /// partitions are asked. One that was added since the intent was read held nothing then.
     fn is_complete(&self, question: &Question<'_>) -> bool {
         let Some(ends) = question.ends else { return false };
-        let applied = |partition| self.is_applied(partition, ends, question.window);
-        let home = home(&question.intent.business_id, &question.intent.customer_id, self.topology.partitions);
-        let asks_one = self.rules.partitioning == Partitioning::CoPartitioned && home == question.partition;
-        let applied = match asks_one {
-            true => applied(question.partition),
-            false => !ends.0.is_empty() && ends.0.keys().all(|partition| applied(*partition)),
-        };
-        applied
-            && self.known.is_certain(question.key)
+        let home = || home(&question.intent.business_id, &question.intent.customer_id, self.topology.partitions);
+        let asks_one = self.rules.partitioning == Partitioning::CoPartitioned && home() == question.partition;
+        self.known.is_certain(question.print)
             && clocks_agree(self.clock, self.sent, self.now, question.window.guard)
+            && match asks_one {
+                true => self.is_applied(question.partition, ends, question.window),
+                false => self.all_is_applied(ends, question.window),
+            }
+    }
+
+    /// Most intents of a turn wait for the same ends: what was found for the last is found again.
+    fn all_is_applied(&self, ends: &Arc<Ends>, window: WindowRules) -> bool {
+        let mut last = self.last_proof.borrow_mut();
+        if let Some((known, length, applied)) = &*last
+            && Arc::ptr_eq(known, ends)
+            && *length == window.length
+        {
+            return *applied;
+        }
+        let applied = !ends.0.is_empty() && ends.0.keys().all(|partition| self.is_applied(*partition, ends, window));
+        *last = Some((ends.clone(), window.length, applied));
+        applied
     }
 
     fn is_applied(&self, partition: Partition, ends: &Ends, window: WindowRules) -> bool {
@@ -87,7 +97,7 @@ impl Evidence<'_> {
 
     /// The verdict and whether it went without proof, or none while it has to wait.
     fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
-        let window = self.window(question.key, question.print, question.window.length);
+        let window = self.window(question.print, question.window.length);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
         let advice = self.known.advice(question.key);
         let reason = match find(question.intent, window.as_ref(), advice, question.window, self.now.wall) {
@@ -103,7 +113,7 @@ impl Evidence<'_> {
             return Some((template(reason, reason.basis(true)), false));
         }
         // It was open when the turn was planned, and is not any more: the store has yet to be asked.
-        if !self.known.was_read(question.key) {
+        if !self.known.was_read(question.print) {
             return None;
         }
         let waited_ms = self.counting_ms - question.read_at_ms;
@@ -134,80 +144,12 @@ struct Question<'a> {
     /// When it was read, on the clock that counts.
     read_at_ms: i64,
     /// The ends to be waited for, once observed.
-    ends: Option<&'a Ends>,
+    ends: Option<&'a Arc<Ends>>,
     /// The rules of its channel.
     window: WindowRules,
 }
 
-/// How many records at the front of a lane a turn looks at, when there are so many lanes.
-fn looked_at(lane: &Lane, lanes: usize) -> usize {
-    let share = (LOOK_AHEAD / lanes.max(1)).max(LOOK_AHEAD_STALLED);
-    lane.len().min(if lane.stalled { LOOK_AHEAD_STALLED } else { share })
-}
-
 impl Engine {
-    /// What this turn has to read.
-    pub(super) fn plan(&self, now: Now) -> Plan {
-        let Some(topology) = &self.topology else { return Plan::default() };
-        let mut plan = Plan { planned_at_ms: now.mono_ms, ..Plan::default() };
-        plan.request.frontiers = topology.all().collect();
-        for incoming in &self.incoming {
-            let item = &incoming.item;
-            // Below `emit_from` nothing is told, so that nobody needs to know what was there before.
-            let tells = self.inbound.get(&item.record.partition).is_some_and(|c| item.record.offset >= c.emit_from);
-            if tells {
-                plan.request.windows.extend(self.unsure_of(incoming, now).cloned());
-            }
-        }
-        let mut unobserved = false;
-        for lane in self.lanes.values() {
-            for waiting in lane.iter().take(looked_at(lane, self.lanes.len())) {
-                let Pending::Judge(question) = &waiting.pending else { continue };
-                // What a provider said against an open window needs proof, for which the window has to be read.
-                if self.rules.delivery_status {
-                    plan.request.advice.push(question.key.clone());
-                }
-                if self.rules.delivery_status || !self.is_surely_open(question, now) {
-                    plan.request.windows.push(question.key.clone());
-                }
-            }
-            unobserved |= lane.back().is_some_and(|waiting| waiting.ends.is_none());
-        }
-        if unobserved {
-            plan.ends = plan.request.frontiers.clone();
-        }
-        plan
-    }
-
-    /// The windows that a record's events may open, unless it is known already that nothing has to be told.
-    fn unsure_of<'a>(&'a self, incoming: &'a Incoming, now: Now) -> impl Iterator<Item = &'a WindowKey> {
-        incoming.events().flat_map(move |(event, keys)| {
-            let rules = self.rules.policy.channel(event.channel.as_str()).map(|channel| channel.window);
-            let rules = rules.filter(|_| !self.rules.emit_refreshed);
-            let is_sure =
-                move |print| rules.is_some_and(|rules| self.seen.covers(print, event.occurred_at, rules, now));
-            keys.iter().filter(move |(_, print)| !is_sure(*print)).map(|(key, _)| key)
-        })
-    }
-
-    fn is_surely_open(&self, question: &lane::Question, now: Now) -> bool {
-        let channel = self.rules.policy.channel(question.intent.channel.as_str());
-        channel.is_some_and(|channel| {
-            question.intent.message.is_some() && self.seen.is_open(question.print, channel.window, now)
-        })
-    }
-
-    /// Whether there is anything to be decided, or it is time to look.
-    pub(super) fn wants_read(&self, now: Now) -> bool {
-        if self.topology.is_none() || (self.inbound.is_empty() && self.lanes.is_empty()) {
-            return false;
-        }
-        let fresh = self.lanes.values().any(|lane| !lane.is_empty() && !lane.stalled);
-        let stalled = self.lanes.values().any(|lane| lane.stalled) && now.mono_ms >= self.pace.evaluate_at_ms();
-        let looks = !self.inbound.is_empty() && now.mono_ms >= self.pace.look_at_ms();
-        !self.incoming.is_empty() || !self.reached.is_empty() || fresh || stalled || looks
-    }
-
     /// Decides everything that can be decided with what was read.
     pub(super) fn decide(&mut self, reading: Reading, now: Now) {
         let Some(topology) = self.topology.clone() else { return };
@@ -217,8 +159,10 @@ impl Engine {
             return;
         }
         let known = Known::new(&plan, &snapshot);
-        for (key, window) in known.windows() {
-            self.seen.note(key.print(), window, now);
+        for (print, stored) in plan.prints.iter().zip(&snapshot.windows) {
+            if let Stored::Known(window) = stored {
+                self.seen.note(*print, *window, now);
+            }
         }
         self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
@@ -239,6 +183,7 @@ impl Engine {
             now,
             counting_ms: self.excused.counting_ms(now.mono_ms),
             is_excused: self.excused.is_on(),
+            last_proof: RefCell::default(),
         };
         let count = lanes.len();
         for (partition, lane) in &mut lanes {
@@ -372,8 +317,7 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
         return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
     };
     let (offset, window) = (record.offset, channel.window);
-    let question =
-        Question { partition, offset, intent, key, print: *print, read_at_ms, ends: ends.as_deref(), window };
+    let question = Question { partition, offset, intent, key, print: *print, read_at_ms, ends: ends.as_ref(), window };
     match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;

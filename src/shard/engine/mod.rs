@@ -11,6 +11,7 @@ mod known;
 pub mod notice;
 mod pace;
 mod place;
+mod plan;
 mod report;
 pub mod rules;
 mod seen;
@@ -68,6 +69,8 @@ pub struct Engine {
     /// Committed, and not acknowledged by the store.
     unmerged: Vec<MergeCall>,
     merging: Vec<(Partition, Offset)>,
+    /// Merges are under way, and a poll will tell how they ended.
+    is_merging: bool,
     to_locate: BTreeSet<StreamPartition>,
     /// The next placing answers an assignment.
     assigning: bool,
@@ -105,6 +108,7 @@ impl Engine {
             sealed: None,
             unmerged: Vec::new(),
             merging: Vec::new(),
+            is_merging: false,
             to_locate: BTreeSet::new(),
             assigning: false,
             placing: None,
@@ -148,7 +152,7 @@ impl Engine {
             return self.step_rest(wait_ms);
         }
         if self.must_abort {
-            return Step::Abort;
+            return self.step_abort();
         }
         match self.leaving {
             Some(leaving) => self.step_leaving(leaving, now),
@@ -184,6 +188,7 @@ impl Engine {
             self.paused = Some(paused);
             return step;
         }
+        self.is_resting = false;
         Step::Poll(Take {
             wait_ms: self.poll_wait_ms(now),
             max_inbound: self.rules.batch_records,
@@ -200,7 +205,7 @@ impl Engine {
         self.reached.clear();
         self.placing = None;
         if leaving == Leaving::Lost {
-            return if self.has_uncommitted() { Step::Abort } else { Step::Release };
+            return if self.has_uncommitted() || self.is_merging { self.step_abort() } else { Step::Release };
         }
         if self.pace.is_failing() && !self.unmerged.is_empty() {
             // Whoever comes next applies the log from the frontier that is there.
@@ -208,7 +213,7 @@ impl Engine {
             self.sealed = None;
         }
         if self.pace.failures() > 5 && self.has_unsettled() {
-            return Step::Abort;
+            return self.step_abort();
         }
         self.transaction.force();
         if let Some(step) = self.step_settling(now) {
@@ -217,9 +222,14 @@ impl Engine {
         if self.has_unsettled() { self.step_await() } else { Step::Release }
     }
 
+    /// Gives up what is not committed. What is being merged is committed, and ends first.
+    fn step_abort(&mut self) -> Step {
+        if self.is_merging { self.step_await() } else { Step::Abort }
+    }
+
     /// Takes the answer to the last step.
     pub fn feed(&mut self, input: Input, now: Now) {
-        if !matches!(input, Input::Failed(_) | Input::Polled(_) | Input::CommitBegun) {
+        if !matches!(input, Input::Failed(_) | Input::Polled(_) | Input::CommitBegun | Input::MergeBegun) {
             self.pace.succeeded();
         }
         match input {
@@ -228,6 +238,7 @@ impl Engine {
             Input::FrontiersStarted(started) => self.frontiers_started(&started),
             Input::Read(reading) => self.decide(*reading, now),
             Input::Produced | Input::PausesSet | Input::CommitBegun => {}
+            Input::MergeBegun => self.is_merging = true,
             Input::Merged(outcomes) => self.merged(&outcomes),
             Input::CursorsMoved => self.placed(),
             Input::MustAbort => self.must_abort = true,
@@ -241,7 +252,7 @@ impl Engine {
         self.pace.failed(now.mono_ms);
         self.excused.begin(now.mono_ms);
         match step {
-            Step::Merge(calls) => self.unmerged = calls,
+            Step::Merge(calls) => (self.unmerged, self.is_merging) = (calls, false),
             // Outputs that may or may not be in the transaction must not be written a second time.
             Step::Produce(_) => self.must_abort = true,
             Step::SetPaused(_) => self.paused = None,

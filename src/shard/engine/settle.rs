@@ -139,6 +139,7 @@ impl Engine {
 
     /// The store has everything that was sealed.
     pub(super) fn merged(&mut self, outcomes: &[MergeOutcome]) {
+        self.is_merging = false;
         for ((partition, to), outcome) in std::mem::take(&mut self.merging).into_iter().zip(outcomes) {
             match outcome {
                 MergeOutcome::Merged => self.advance(partition, to),

@@ -3,7 +3,7 @@
 use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::emission::Emission;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
 use crate::ports::{
@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// engine's promise: outputs, then their offsets and the commit, then windows and frontier.
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// Take records. Answer: `Input::Polled`.
+    /// Take records. Answer: `Input::Polled`, or how merges have ended.
     Poll(Take),
     /// Read the frontiers of these inbound partitions, then where their logs lie. Answer: `Input::Located`.
     Locate(Locate),
@@ -36,7 +36,7 @@ pub enum Step {
     /// Begin to commit outputs and offsets. Answer: `Input::CommitBegun`, or `Input::MustAbort`; a later poll tells how
     /// it ended. What is produced meanwhile belongs to the next transaction.
     Commit(BTreeMap<StreamPartition, Offset>),
-    /// Write windows and frontiers. Answer: `Input::Merged`.
+    /// Write windows and frontiers. Answer: `Input::Merged`, or `Input::MergeBegun`: then a later poll tells how it ended.
     Merge(Vec<MergeCall>),
     /// Give the open transaction up. Answer: `Input::Aborted`.
     Abort,
@@ -75,8 +75,18 @@ pub struct Plan {
     pub planned_at_ms: i64,
     /// Frontiers and windows, read together.
     pub request: ReadRequest,
+    /// The keys of those windows as hashes, in the same order.
+    pub prints: Vec<KeyPrint>,
     /// Partitions whose ends are wanted; none when no ends are.
     pub ends: Vec<Partition>,
+}
+
+impl Plan {
+    /// Adds a window.
+    pub fn ask_for(&mut self, key: &WindowKey, print: KeyPrint) {
+        self.request.windows.push(key.clone());
+        self.prints.push(print);
+    }
 }
 
 /// Why a worker refuses to go on.
@@ -165,6 +175,8 @@ pub enum Input {
     /// To `Commit`.
     CommitBegun,
     /// To `Merge`.
+    MergeBegun,
+    /// To `Merge`, or to a poll after it.
     Merged(Vec<MergeOutcome>),
     /// To `Assign` and `Seek`.
     CursorsMoved,

@@ -22,6 +22,7 @@ impl Engine {
         if let Some(topology) = batch.topology {
             self.new_topology(topology);
         }
+        self.incoming.reserve(batch.inbound.len());
         for item in batch.inbound {
             self.take_inbound(item);
         }

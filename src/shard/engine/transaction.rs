@@ -3,14 +3,16 @@
 use super::cursor::InboundCursor;
 use super::rules::Rules;
 use crate::core::emission::Emission;
-use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
+use crate::core::noted::Passthrough;
 use crate::core::record::StreamPartition;
 use crate::core::time::Span;
 use crate::core::window::Window;
 use crate::ports::{MergeCall, WindowWrite};
-use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 use std::collections::BTreeMap;
+use std::hash::BuildHasherDefault;
 
 /// A merge call holds about so many windows: the store serves nobody else meanwhile.
 const WINDOWS_PER_CALL: usize = 2_000;
@@ -20,11 +22,12 @@ const WINDOWS_PER_CALL: usize = 2_000;
 struct Range {
     from: Offset,
     to: Offset,
-    keys: Vec<WindowKey>,
+    windows: Vec<KeyPrint>,
 }
 
 #[derive(Debug)]
 struct Held {
+    key: WindowKey,
     window: Window,
     length: Span,
     /// The last partition among whose windows it is listed. The call that holds it comes before those of the
@@ -43,7 +46,7 @@ pub(super) struct Transaction {
     offsets: BTreeMap<StreamPartition, Offset>,
     emissions: Vec<Emission>,
     ranges: BTreeMap<Partition, Vec<Range>>,
-    held: HashMap<WindowKey, Held, FixedState>,
+    held: HashMap<KeyPrint, Held, BuildHasherDefault<Passthrough>>,
 }
 
 /// What a closed transaction leaves.
@@ -65,31 +68,37 @@ impl Transaction {
         self.touch(now_ms);
         let ranges = self.ranges.entry(partition).or_default();
         match ranges.last_mut() {
-            Some(range) if range.keys.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
-            _ => ranges.push(Range { from, to, keys: Vec::new() }),
+            Some(range) if range.windows.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
+            _ => ranges.push(Range { from, to, windows: Vec::new() }),
         }
     }
 
     /// Merges a window that a record of the partition's last range touched.
-    pub(super) fn hold(&mut self, partition: Partition, key: &WindowKey, window: Window, length: Span) {
+    pub(super) fn hold(
+        &mut self,
+        partition: Partition,
+        (key, print): (&WindowKey, KeyPrint),
+        window: Window,
+        length: Span,
+    ) {
         let Some(range) = self.ranges.get_mut(&partition).and_then(|ranges| ranges.last_mut()) else { return };
-        let held = match self.held.entry_ref(key) {
-            hashbrown::hash_map::EntryRef::Occupied(held) => {
+        let held = match self.held.entry(print) {
+            Entry::Occupied(held) => {
                 let held = held.into_mut();
                 held.window = held.window.merge(window, length);
                 held
             }
-            hashbrown::hash_map::EntryRef::Vacant(place) => place.insert(Held { window, length, listed_in: None }),
+            Entry::Vacant(place) => place.insert(Held { key: key.clone(), window, length, listed_in: None }),
         };
         if held.listed_in != Some(partition) {
             held.listed_in = Some(partition);
-            range.keys.push(key.clone());
+            range.windows.push(print);
         }
     }
 
     /// What the records of this transaction made of a window.
-    fn held(&self, key: &WindowKey) -> Option<Window> {
-        self.held.get(key).map(|held| held.window)
+    fn held(&self, print: KeyPrint) -> Option<Window> {
+        self.held.get(&print).map(|held| held.window)
     }
 
     pub(super) fn count_record(&mut self, now_ms: i64) {
@@ -149,10 +158,10 @@ impl Transaction {
         let mut calls = Vec::new();
         for (partition, ranges) in std::mem::take(&mut self.ranges) {
             let Some(cursor) = cursors.get(&partition) else { continue };
-            for Range { from, to, keys, .. } in ranges {
-                let windows = keys.into_iter().filter_map(|key| {
-                    let held = self.held.get(&key)?;
-                    Some(WindowWrite { window: held.window, length: held.length, key })
+            for Range { from, to, windows } in ranges {
+                let windows = windows.into_iter().filter_map(|print| {
+                    let Held { key, window, length, .. } = self.held.get(&print)?;
+                    Some(WindowWrite { key: key.clone(), window: *window, length: *length })
                 });
                 let windows = windows.collect();
                 calls.push(MergeCall { partition, from, to, topic_id: cursor.topic_id.clone(), windows });
@@ -187,9 +196,9 @@ pub(super) struct Holding<'a> {
 }
 
 impl Holding<'_> {
-    pub(super) fn window(&self, key: &WindowKey, length: Span) -> Option<Window> {
-        let sealed = self.sealed.and_then(|sealed| sealed.transaction.held(key));
-        match (self.open.held(key), sealed) {
+    pub(super) fn window(&self, print: KeyPrint, length: Span) -> Option<Window> {
+        let sealed = self.sealed.and_then(|sealed| sealed.transaction.held(print));
+        match (self.open.held(print), sealed) {
             (Some(open), Some(sealed)) => Some(sealed.merge(open, length)),
             (open, sealed) => open.or(sealed),
         }

@@ -157,7 +157,7 @@ fn only_identity_is_understood_as_a_content_encoding() {
         ("content-type", Some("gzip"), true),
     ];
     for (name, value, accepted) in table {
-        let header = Header { name: name.to_owned(), value: value.map(|value| Bytes::from_static(value.as_bytes())) };
+        let header = Header { name: name.into(), value: value.map(|value| Bytes::from_static(value.as_bytes())) };
         let record = Record { headers: vec![header], ..record(Stream::Intent, INTENT) };
         let read = decode_intent(&record, &known).intent;
         let refused = read.map(|_| ()).map_err(|reject| reject.code);

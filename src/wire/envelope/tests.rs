@@ -30,7 +30,7 @@ fn decoder(format: Format) -> Decoder {
 
 fn record(stream: Stream, value: impl Into<Bytes>, headers: &[(&str, &str)]) -> Record {
     let header = |(name, value): &(&str, &str)| Header {
-        name: (*name).to_owned(),
+        name: (*name).into(),
         value: Some(Bytes::copy_from_slice(value.as_bytes())),
     };
     Record {

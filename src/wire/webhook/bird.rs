@@ -10,7 +10,6 @@ use crate::core::inbound::InboundEvent;
 use crate::core::record::{ReasonCode, Reject};
 use crate::core::time::Timestamp;
 use compact_str::CompactString;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 const EVENT: [&str; 2] = ["event", "payload"];
@@ -39,7 +38,7 @@ pub(super) fn read(text: &str, source: &Source<'_>, findings: &mut Findings) -> 
     };
     let name = loose::word(&event, "event");
     match name.split_once('.') {
-        Some((channel, "inbound" | "outbound")) => message(channel, payload.get(), source, findings),
+        Some((channel, "inbound" | "outbound")) => message(channel, payload, source, findings),
         _ => {
             findings.ignore(&name);
             Ok(())
@@ -111,9 +110,9 @@ fn business(fields: &Message<'_>) -> Result<BusinessId, Reject> {
     loose::required_id(fields, "channelId").and_then(|id| without_colon("channelId", id)).map(BusinessId::new)
 }
 
-fn customer(name: &'static str, contact: Option<&RawValue>) -> Result<CustomerId, Reject> {
+fn customer(name: &'static str, contact: Option<&str>) -> Result<CustomerId, Reject> {
     const CONTACT: [&str; 1] = ["identifierValue"];
-    let fields = contact.and_then(|contact| Fields::read(contact.get(), &CONTACT).ok());
+    let fields = contact.and_then(|contact| Fields::read(contact, &CONTACT).ok());
     let fields = fields.ok_or_else(|| missing(name))?;
     let id = loose::required_id(&fields, "identifierValue")?;
     Ok(CustomerId::new(id.strip_prefix('+').unwrap_or(&id)))
@@ -126,7 +125,7 @@ fn message_id<'a>(fields: &Message<'a>) -> Result<Cow<'a, str>, Reject> {
     if let Some(parts) = fields.raw("parts") {
         loose::each(parts, |_, part| {
             if given.is_none()
-                && let Ok(part) = Fields::read(part.get(), &PART)
+                && let Ok(part) = Fields::read(part, &PART)
             {
                 given = loose::id(&part, "platformReference").ok().flatten();
             }
@@ -137,7 +136,7 @@ fn message_id<'a>(fields: &Message<'a>) -> Result<Cow<'a, str>, Reject> {
 
 fn kind(fields: &Message<'_>) -> CompactString {
     const BODY: [&str; 1] = ["type"];
-    let body = fields.raw("body").and_then(|body| Fields::read(body.get(), &BODY).ok());
+    let body = fields.raw("body").and_then(|body| Fields::read(body, &BODY).ok());
     let given = body.map(|body| loose::word(&body, "type")).unwrap_or_default();
     CompactString::new(match &*given {
         "file" => "document",
@@ -161,14 +160,14 @@ fn occurred_at(fields: &Message<'_>, source: &Source<'_>) -> Result<Timestamp, R
 
 fn failure_code(fields: &Message<'_>) -> Option<u32> {
     let failure = fields.raw("failure")?;
-    let code = |object: Option<&RawValue>| inside(object, "code").and_then(loose::number);
+    let code = |object: Option<&str>| inside(object, "code").and_then(loose::number);
     // The channel's own code says more than Bird's.
     code(inside(Some(failure), "source")).or_else(|| code(Some(failure)))
 }
 
 /// A member of an object that may be there.
-fn inside<'a>(object: Option<&'a RawValue>, name: &'static str) -> Option<&'a RawValue> {
+fn inside<'a>(object: Option<&'a str>, name: &'static str) -> Option<&'a str> {
     const MEMBERS: [&str; 7] =
         ["contact", "contacts", "extraInformation", "timestamp", "source", "code", "identifierValue"];
-    Fields::read(object?.get(), &MEMBERS).ok()?.raw(name)
+    Fields::read(object?, &MEMBERS).ok()?.raw(name)
 }

@@ -17,8 +17,8 @@ pub(super) fn text<'a, const N: usize>(
 }
 
 /// A value as [`text`] reads it.
-pub(super) fn text_of<'a>(name: &str, raw: &'a RawValue) -> Result<Option<Cow<'a, str>>, Reject> {
-    let token = raw.get();
+pub(super) fn text_of<'a>(name: &str, raw: &'a str) -> Result<Option<Cow<'a, str>>, Reject> {
+    let token = raw;
     let text = if is_digits(token) { Cow::Borrowed(token) } else { string(name, raw)? };
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
@@ -53,8 +53,8 @@ pub(super) fn required_seconds<const N: usize>(
 }
 
 /// A time in seconds since 1970.
-pub(super) fn seconds(name: &str, raw: &RawValue) -> Result<Timestamp, Reject> {
-    let token = raw.get().trim_matches('"').trim_ascii();
+pub(super) fn seconds(name: &str, raw: &str) -> Result<Timestamp, Reject> {
+    let token = raw.trim_matches('"').trim_ascii();
     let (digits, is_negative) = token.strip_prefix('-').map_or((token, false), |digits| (digits, true));
     if !is_digits(digits) {
         return Err(invalid(name, "is no number"));
@@ -68,18 +68,18 @@ pub(super) fn seconds(name: &str, raw: &RawValue) -> Result<Timestamp, Reject> {
 }
 
 /// A number that stands as it is or as a string.
-pub(super) fn number(raw: &RawValue) -> Option<u32> {
-    raw.get().trim_matches('"').parse().ok()
+pub(super) fn number(raw: &str) -> Option<u32> {
+    raw.trim_matches('"').parse().ok()
 }
 
 /// Calls `take` with every element of an array; false when it is none. Nothing is kept of what was seen.
-pub(super) fn each<'a>(list: &'a RawValue, take: impl FnMut(usize, &'a RawValue)) -> bool {
-    serde_json::Deserializer::from_str(list.get()).deserialize_seq(Elements(take)).is_ok()
+pub(super) fn each<'a>(list: &'a str, take: impl FnMut(usize, &'a str)) -> bool {
+    serde_json::Deserializer::from_str(list).deserialize_seq(Elements(take)).is_ok()
 }
 
 struct Elements<F>(F);
 
-impl<'a, F: FnMut(usize, &'a RawValue)> Visitor<'a> for Elements<F> {
+impl<'a, F: FnMut(usize, &'a str)> Visitor<'a> for Elements<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -88,8 +88,8 @@ impl<'a, F: FnMut(usize, &'a RawValue)> Visitor<'a> for Elements<F> {
 
     fn visit_seq<A: SeqAccess<'a>>(mut self, mut list: A) -> Result<(), A::Error> {
         let mut index = 0;
-        while let Some(element) = list.next_element()? {
-            (self.0)(index, element);
+        while let Some(element) = list.next_element::<&'a RawValue>()? {
+            (self.0)(index, element.get());
             index += 1;
         }
         Ok(())

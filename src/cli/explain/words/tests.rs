@@ -70,7 +70,7 @@ fn a_window_event_tells_who_did_what() {
 fn every_reason_of_a_dead_letter_is_explained_with_what_to_do() {
     for code in ReasonCode::ALL {
         let header = |name: &str, value: &str| Header {
-            name: format!("sessiongate.error.{name}"),
+            name: format!("sessiongate.error.{name}").into(),
             value: Some(Bytes::copy_from_slice(value.as_bytes())),
         };
         let mut headers = vec![

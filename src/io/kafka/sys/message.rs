@@ -56,15 +56,15 @@ impl Message {
     }
 
     /// Its key.
-    pub fn key(&self) -> Option<Bytes> {
+    pub fn key(&self) -> Option<&[u8]> {
         // SAFETY: pointer and length belong together and live as long as the message.
-        unsafe { copy(self.raw().key, self.raw().key_len) }
+        unsafe { bytes(self.raw().key, self.raw().key_len) }
     }
 
     /// Its value.
-    pub fn value(&self) -> Option<Bytes> {
+    pub fn value(&self) -> Option<&[u8]> {
         // SAFETY: as for the key.
-        unsafe { copy(self.raw().payload, self.raw().len) }
+        unsafe { bytes(self.raw().payload, self.raw().len) }
     }
 
     /// Its headers in order.
@@ -82,8 +82,10 @@ impl Message {
             let header = unsafe {
                 let got =
                     ffi::rd_kafka_header_get_all(headers, list.len(), &raw mut name, &raw mut value, &raw mut length);
-                (got == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR)
-                    .then(|| Header { name: text(name), value: copy(value, length) })
+                (got == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR).then(|| Header {
+                    name: text(name).into(),
+                    value: bytes(value, length).map(Bytes::copy_from_slice),
+                })
             };
             match header {
                 Some(header) => list.push(header),
@@ -100,14 +102,14 @@ impl Drop for Message {
     }
 }
 
-/// Copies bytes: a reference would keep the whole fetched buffer in memory for as long as one record is remembered.
+/// Bytes in librdkafka's memory.
 ///
 /// # Safety
-/// The pointer is null, or readable for that length.
-unsafe fn copy(pointer: *const c_void, length: usize) -> Option<Bytes> {
+/// The pointer is null, or readable for that length and for as long as the caller says.
+unsafe fn bytes<'a>(pointer: *const c_void, length: usize) -> Option<&'a [u8]> {
     if pointer.is_null() {
         return None;
     }
     // SAFETY: not null, readable by contract.
-    Some(Bytes::copy_from_slice(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), length) }))
+    Some(unsafe { slice::from_raw_parts(pointer.cast::<u8>(), length) })
 }

@@ -4,12 +4,11 @@ use super::super::loose;
 use super::{Change, Read, digits, event};
 use crate::wire::fields::{Fields, invalid, missing};
 use crate::wire::findings::{Findings, unusable};
-use serde_json::value::RawValue;
 
 const CALL: [&str; 8] = ["id", "from", "to", "from_user_id", "to_user_id", "event", "direction", "timestamp"];
 
-pub(super) fn read<'a>(raw: &'a RawValue, change: &Change<'a>, findings: &mut Findings) -> Read {
-    let fields = Fields::read(raw.get(), &CALL).map_err(|_| unusable("is not an object"))?;
+pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, findings: &mut Findings) -> Read {
+    let fields = Fields::read(raw, &CALL).map_err(|_| unusable("is not an object"))?;
     let is_customers = match &*loose::word(&fields, "direction") {
         "USER_INITIATED" => true,
         "BUSINESS_INITIATED" => false,

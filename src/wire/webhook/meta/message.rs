@@ -7,7 +7,6 @@ use crate::core::policy::opens_by_default;
 use crate::core::record::Reject;
 use crate::wire::fields::{Fields, missing};
 use crate::wire::findings::{Findings, kind_name, unusable};
-use serde_json::value::RawValue;
 
 const MESSAGE: [&str; 9] =
     ["from", "from_user_id", "group_id", "id", "timestamp", "type", "interactive", "reaction", "errors"];
@@ -19,8 +18,8 @@ const INTERACTIVE_KINDS: [&str; 4] = ["list_reply", "button_reply", "nfm_reply",
 
 type Message<'a> = Fields<'a, 9>;
 
-pub(super) fn read<'a>(raw: &'a RawValue, change: &Change<'a>, _: &mut Findings) -> Read {
-    let fields = Fields::read(raw.get(), &MESSAGE).map_err(|_| unusable("is not an object"))?;
+pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, _: &mut Findings) -> Read {
+    let fields = Fields::read(raw, &MESSAGE).map_err(|_| unusable("is not an object"))?;
     let kind = kind(&fields);
     let from = loose::id(&fields, "from")?;
     let is_echo =
@@ -48,7 +47,7 @@ fn sender<'a>(fields: &Message<'a>, change: &Change<'a>) -> Result<Option<Person
 
 fn kind(fields: &Message<'_>) -> String {
     let given = loose::word(fields, "type");
-    let inner = |name, names| fields.raw(name).and_then(|raw| Fields::read(raw.get(), names).ok());
+    let inner = |name, names| fields.raw(name).and_then(|raw| Fields::read(raw, names).ok());
     match &*given {
         "interactive" => {
             let kind = inner("interactive", &INTERACTIVE).map(|inner| loose::word(&inner, "type"));

@@ -15,7 +15,6 @@ use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateU
 use crate::core::time::Timestamp;
 use compact_str::CompactString;
 use people::People;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 
 /// All of it is WhatsApp's.
@@ -95,10 +94,10 @@ pub(super) fn read(text: &str, source: &Source<'_>, findings: &mut Findings) -> 
 
 /// Hands over each element with where it stands, and refuses what is no list.
 fn in_list<'a>(
-    list: &'a RawValue,
+    list: &'a str,
     place: &str,
     findings: &mut Findings,
-    mut take: impl FnMut(&str, &'a RawValue, &mut Findings),
+    mut take: impl FnMut(&str, &'a str, &mut Findings),
 ) {
     let is_list = loose::each(list, |index, element| take(&format!("{place}[{index}]"), element, findings));
     if !is_list {
@@ -106,8 +105,8 @@ fn in_list<'a>(
     }
 }
 
-fn entry(place: &str, raw: &RawValue, source: &Source<'_>, findings: &mut Findings) {
-    let fields = match Fields::read(raw.get(), &ENTRY) {
+fn entry(place: &str, raw: &str, source: &Source<'_>, findings: &mut Findings) {
+    let fields = match Fields::read(raw, &ENTRY) {
         Ok(fields) => fields,
         Err(_) => return findings.refuse_with(|| unusable("is not an object").at(place)),
     };
@@ -121,12 +120,12 @@ fn entry(place: &str, raw: &RawValue, source: &Source<'_>, findings: &mut Findin
 
 fn change(
     place: &str,
-    raw: &RawValue,
+    raw: &str,
     entry: &Fields<'_, 3>,
     source: &Source<'_>,
     findings: &mut Findings,
 ) -> Result<(), Reject> {
-    let fields = Fields::read(raw.get(), &CHANGE).map_err(|_| unusable("is not an object"))?;
+    let fields = Fields::read(raw, &CHANGE).map_err(|_| unusable("is not an object"))?;
     let field = loose::text(&fields, "field")?.ok_or_else(|| missing("field"))?;
     let Some(value) = fields.raw("value") else { return Ok(()) };
     match &*field {
@@ -144,8 +143,8 @@ fn change(
     Ok(())
 }
 
-fn conversation(place: &str, value: &RawValue, is_standby: bool, findings: &mut Findings) {
-    let read = Fields::read(value.get(), &VALUE).map_err(|_| unusable("is not an object"));
+fn conversation(place: &str, value: &str, is_standby: bool, findings: &mut Findings) {
+    let read = Fields::read(value, &VALUE).map_err(|_| unusable("is not an object"));
     let read = read.and_then(|fields| {
         let has_parts = ["messages", "statuses", "calls"].iter().any(|name| fields.raw(name).is_some());
         let metadata = has_parts.then(|| Metadata::read(&fields)).transpose()?;
@@ -163,7 +162,7 @@ fn conversation(place: &str, value: &RawValue, is_standby: bool, findings: &mut 
 }
 
 fn parts(fields: &Fields<'_, 5>, change: &Change<'_>, findings: &mut Findings) {
-    type Part<'a> = fn(&'a RawValue, &Change<'a>, &mut Findings) -> Read;
+    type Part<'a> = fn(&'a str, &Change<'a>, &mut Findings) -> Read;
     let lists: [(&'static str, Part<'_>); 3] =
         [("messages", message::read), ("statuses", status::read), ("calls", call::read)];
     for (name, read) in lists {
@@ -190,7 +189,7 @@ impl Metadata {
     fn read(value: &Fields<'_, 5>) -> Result<Metadata, Reject> {
         const NAME: &str = "metadata.phone_number_id";
         let metadata = value.raw("metadata").ok_or_else(|| missing(NAME))?;
-        let fields = Fields::read(metadata.get(), &METADATA).map_err(|_| unusable("metadata is not an object"))?;
+        let fields = Fields::read(metadata, &METADATA).map_err(|_| unusable("metadata is not an object"))?;
         let id = loose::id(&fields, "phone_number_id")?.ok_or_else(|| missing(NAME))?;
         let own_number = digits(&loose::word(&fields, "display_phone_number"));
         Ok(Metadata { business: BusinessId::new(without_colon(NAME, id)?), own_number })
@@ -203,8 +202,8 @@ fn digits(text: &str) -> String {
 }
 
 /// A change of a template's status; `None` when it is one of something else under the same field.
-fn template(value: &RawValue, entry: &Fields<'_, 3>, source: &Source<'_>) -> Result<Option<TemplateUpdate>, Reject> {
-    let fields = Fields::read(value.get(), &TEMPLATE).map_err(|_| unusable("value is not an object"))?;
+fn template(value: &str, entry: &Fields<'_, 3>, source: &Source<'_>) -> Result<Option<TemplateUpdate>, Reject> {
+    let fields = Fields::read(value, &TEMPLATE).map_err(|_| unusable("value is not an object"))?;
     let Some(event) = loose::id(&fields, "event")? else { return Ok(None) };
     let account = loose::required_id(entry, "id")?;
     let id = TemplateId {
@@ -230,8 +229,7 @@ fn on_premises(text: &str, post: &Fields<'_, 5>, source: &Source<'_>, findings: 
         parts(&Fields::read(text, &VALUE)?, &change, findings);
         return Ok(());
     }
-    let status: &RawValue = serde_json::from_str(text).map_err(|_| unusable("is not an object"))?;
-    status::read(status, &change, findings).map(|_| ())
+    status::read(text, &change, findings).map(|_| ())
 }
 
 fn business_of_key(source: &Source<'_>) -> Result<BusinessId, Reject> {

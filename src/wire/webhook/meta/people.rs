@@ -3,7 +3,6 @@
 use super::super::loose;
 use crate::core::ids::CustomerId;
 use crate::wire::fields::Fields;
-use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -38,14 +37,14 @@ pub(super) struct People<'a> {
 }
 
 impl<'a> People<'a> {
-    pub(super) fn read(contacts: Option<&'a RawValue>) -> People<'a> {
+    pub(super) fn read(contacts: Option<&'a str>) -> People<'a> {
         let mut people = People::default();
         let mut count = 0;
         let Some(contacts) = contacts else { return people };
         loose::each(contacts, |_, contact| {
             count += 1;
             if count <= MAX_CONTACTS
-                && let Ok(fields) = Fields::read(contact.get(), &CONTACT)
+                && let Ok(fields) = Fields::read(contact, &CONTACT)
             {
                 people.add(
                     loose::id(&fields, "wa_id").unwrap_or_default(),

@@ -6,15 +6,14 @@ use crate::core::delivery::{FailedDelivery, OUTSIDE_WINDOW_CODES};
 use crate::core::ids::Channel;
 use crate::wire::fields::{Fields, missing};
 use crate::wire::findings::{Findings, unusable};
-use serde_json::value::RawValue;
 
 const STATUS: [&str; 7] = ["id", "status", "type", "timestamp", "recipient_id", "recipient_user_id", "errors"];
 const ERROR: [&str; 1] = ["code"];
 
 type Status<'a> = Fields<'a, 7>;
 
-pub(super) fn read<'a>(raw: &'a RawValue, change: &Change<'a>, findings: &mut Findings) -> Read {
-    let fields = Fields::read(raw.get(), &STATUS).map_err(|_| unusable("is not an object"))?;
+pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, findings: &mut Findings) -> Read {
+    let fields = Fields::read(raw, &STATUS).map_err(|_| unusable("is not an object"))?;
     let status = loose::word(&fields, "status").to_ascii_lowercase();
     if loose::word(&fields, "type") == "call" {
         return call(&status, &fields, change, findings);
@@ -48,7 +47,7 @@ fn call<'a>(status: &str, fields: &Status<'a>, change: &Change<'a>, findings: &m
 fn outside_window(fields: &Status<'_>) -> Option<u32> {
     let mut found = None;
     loose::each(fields.raw("errors")?, |_, error| {
-        let error = Fields::read(error.get(), &ERROR).ok();
+        let error = Fields::read(error, &ERROR).ok();
         let code = error.and_then(|error| error.raw("code")).and_then(loose::number);
         found = found.or(code.filter(|code| OUTSIDE_WINDOW_CODES.contains(code)));
     });
