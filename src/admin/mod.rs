@@ -25,6 +25,7 @@ use crate::ports::WindowStore;
 use crate::ports::spans::SpanTally;
 use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
+use axum::Router;
 use desk::Desk;
 use log_watch::LogWatch;
 use pulse::Pulse;
@@ -33,6 +34,7 @@ use status::WorkerStatus;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use store_watch::StoreWatch;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -60,6 +62,9 @@ pub struct Shown {
     /// For ends and lag.
     pub kafka: KafkaSettings,
 }
+
+/// How soon an address that was taken is tried again.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What there is to be shown.
 struct Site {
@@ -110,27 +115,31 @@ impl Site {
 }
 
 impl Admin {
-    /// Listens, on the runtime that this is called on. A worker whose address is taken works without.
+    /// Listens, on the runtime that this is called on. A worker whose address is taken works without, and listens once it
+    /// is free.
     pub async fn start(config: &Config) -> Admin {
         let site = Arc::new(Site::new(config));
         let mut admin = Admin { site: site.clone(), address: None, tasks: Vec::new() };
+        let routes = routes::routes(site.clone());
         match listen(config.admin.listen).await {
             Ok((listener, address)) => {
-                info!(%address, "the HTTP side listens");
                 admin.address = Some(address);
-                admin.tasks.push(tokio::spawn(serve::serve(listener, routes::routes(site.clone()), Limits::default())));
-                admin.tasks.push(tokio::spawn(pulse::beat(site)));
+                admin.tasks.push(tokio::spawn(serve::serve(listener, routes, Limits::default())));
             }
-            Err(error) => warn!(
-                "{} cannot be listened on ({error}): this worker shows nothing. Set admin.listen \
-                 (SESSIONGATE_ADMIN_LISTEN) to a free address; port 0 takes any free one",
-                config.admin.listen
-            ),
+            Err(error) => {
+                warn!(
+                    "{} cannot be listened on ({error}): this worker shows nothing until it can. Free it, or set \
+                     admin.listen (SESSIONGATE_ADMIN_LISTEN) to a free address; port 0 takes any free one",
+                    config.admin.listen
+                );
+                admin.tasks.push(tokio::spawn(serve_once_free(config.admin.listen, routes)));
+            }
         }
+        admin.tasks.push(tokio::spawn(pulse::beat(site)));
         admin
     }
 
-    /// Where it listens; none when it could not.
+    /// Where it listens; none when it could not at the start.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }
@@ -142,9 +151,6 @@ impl Admin {
 
     /// From now on the worker's shards are shown. A process starts one worker; a second would not be shown.
     pub fn show(&self, shown: Shown) -> io::Result<()> {
-        if self.address.is_none() {
-            return Ok(());
-        }
         let Shown { instance, boards, spans, store, probe, kafka } = shown;
         let (desk, store, log) = (Desk::open(store)?, StoreWatch::start(probe)?, LogWatch::start(kafka)?);
         let _ = self.site.worker.set(Worker { instance, boards, spans, desk, store, log });
@@ -161,5 +167,16 @@ impl Drop for Admin {
 async fn listen(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind(address).await?;
     let address = listener.local_addr()?;
+    info!(%address, "the HTTP side listens");
     Ok((listener, address))
+}
+
+/// Whoever had the address is most often this worker's predecessor, and on its way out.
+async fn serve_once_free(address: SocketAddr, routes: Router) {
+    loop {
+        tokio::time::sleep(LISTEN_AGAIN_AFTER).await;
+        if let Ok((listener, _)) = listen(address).await {
+            return serve::serve(listener, routes, Limits::default()).await;
+        }
+    }
 }

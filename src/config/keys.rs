@@ -303,7 +303,8 @@ table! {
     WORKER_INSTANCE = key("worker.instance", Kind::Name, Absent("a random name for each start"),
         "This process's name, different for each process and the same after a restart, such as a pod's ordinal. With \
          a name, a restart after a crash frees the downstream readers at once; without, they wait for the \
-         transaction time-out.");
+         transaction time-out. A process with a name that stops for good keeps its partitions for \
+         `session.timeout.ms`.");
     WORKER_GUARANTEE = key("worker.guarantee", Kind::Choice(&["exactly-once", "at-least-once"]), Given("exactly-once"),
         "`at-least-once` works without transactions: quicker to see downstream, but a crash may repeat verdicts.");
     WORKER_PARTITIONING = key("worker.partitioning", Kind::Choice(&["any", "co-partitioned"]), Given("any"),

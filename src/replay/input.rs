@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub use super::shape::Kind;
 
@@ -178,8 +178,9 @@ fn stream(kind: Kind) -> Stream {
 }
 
 /// When a file was last changed; 1970 when nobody knows.
+/// When a file was last changed; of what comes without one, now.
 fn changed_at(path: &Path) -> Timestamp {
-    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
+    let since = modified.duration_since(UNIX_EPOCH).ok();
     Timestamp::from_millis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -18,6 +18,7 @@ use crate::shard::meter::{Count, Histogram, HistogramReading};
 use crate::shard::tally::{Stage, StoreCall, Tally};
 use catalogue as family;
 use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use text::Page;
 
@@ -65,6 +66,11 @@ struct Shards<'a> {
     tallies: Vec<&'a Tally>,
     statuses: Vec<Status>,
     log: Arc<LogLook>,
+}
+
+/// A partition on its way from one shard to another may stand with both for a moment: it is told once.
+fn once_each<'s, T, P: Ord>(all: impl Iterator<Item = &'s T>, partition: impl Fn(&T) -> P) -> Vec<&'s T> {
+    all.map(|one| (partition(one), one)).collect::<BTreeMap<_, _>>().into_values().collect()
 }
 
 impl<'a> Shards<'a> {
@@ -150,8 +156,12 @@ impl<'a> Shards<'a> {
     }
 
     fn of_partitions(&self, page: &mut Page) {
-        let inbound = || self.statuses.iter().flat_map(|status| &status.inbound);
-        let lanes = || self.statuses.iter().flat_map(|status| &status.lanes);
+        let all_inbound = self.statuses.iter().flat_map(|status| &status.inbound);
+        let (inbound, lanes) = (
+            once_each(all_inbound, |at| at.partition),
+            once_each(self.statuses.iter().flat_map(|status| &status.lanes), |lane| lane.partition),
+        );
+        let (inbound, lanes) = (|| inbound.iter().copied(), || lanes.iter().copied());
         page.family(&family::ASSIGNED)
             .sample(&[self.inbound_topic], inbound().count())
             .sample(&[self.intent_topic], lanes().count());

@@ -67,12 +67,14 @@ fn tell(records: &[Given]) -> u8 {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
     if file == Path::new("-") {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("standard input")?;
-        return Ok(text);
+        std::io::stdin().read_to_end(&mut bytes).context("standard input")?;
+    } else {
+        bytes = std::fs::read(file).with_context(|| file.display().to_string())?;
     }
-    std::fs::read_to_string(file).with_context(|| file.display().to_string())
+    // kcat writes the bytes of binary headers as they are, also into JSON.
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// One JSON value or many: values of records, or whole records with `headers` and `value` (or kcat's `payload`).
