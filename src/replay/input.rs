@@ -180,7 +180,8 @@ fn stream(kind: Kind) -> Stream {
 /// When a file was last changed; 1970 when nobody knows.
 /// When a file was last changed; of what comes without one, now.
 fn changed_at(path: &Path) -> Timestamp {
-    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
+    let modified =
+        std::fs::metadata(path).and_then(|metadata| metadata.modified()).unwrap_or_else(|_| SystemTime::now());
     let since = modified.duration_since(UNIX_EPOCH).ok();
     Timestamp::from_millis(since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
 }

@@ -17,8 +17,8 @@ use crate::shard::engine::status::Status;
 use crate::shard::meter::{Count, Histogram, HistogramReading};
 use crate::shard::tally::{Stage, StoreCall, Tally};
 use catalogue as family;
-use std::sync::Arc;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use text::Page;
 
