@@ -60,11 +60,12 @@ impl<'a> Scanner<'a> {
             return Some(());
         }
         loop {
-            let name = self.string()?;
+            let from = self.at + 1;
             // Names are compared by those who know what an escape stands for.
-            if name.contains('\\') {
+            if self.string()? {
                 return None;
             }
+            let name = self.text.get(from..self.at - 1)?;
             self.blank();
             self.take(b':')?;
             self.blank();
@@ -115,10 +116,10 @@ impl<'a> Scanner<'a> {
         found.then_some(())
     }
 
-    /// From one quote to behind the other; what lies between them, as it stands in the text.
-    fn string(&mut self) -> Option<&'a str> {
+    /// From one quote to behind the other; whether there was an escape between them.
+    fn string(&mut self) -> Option<bool> {
         self.take(b'"')?;
-        let from = self.at;
+        let mut has_escape = false;
         let bytes = self.text.as_bytes();
         loop {
             while let Some(chunk) = bytes.get(self.at..self.at + 8) {
@@ -133,9 +134,12 @@ impl<'a> Scanner<'a> {
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
-                    return self.text.get(from..self.at - 1);
+                    return Some(has_escape);
                 }
-                b'\\' => self.escape()?,
+                b'\\' => {
+                    has_escape = true;
+                    self.escape()?;
+                }
                 0..b' ' => return None,
                 _ => self.at += 1,
             }
