@@ -63,14 +63,8 @@ pub struct WindowKey(CompactString);
 impl WindowKey {
     /// The key of one customer's window with one business.
     pub fn new(channel: &Channel, business: &BusinessId, customer: &CustomerId) -> WindowKey {
-        let (channel, business, customer) = (channel.as_str(), business.as_str(), customer.as_str());
-        let mut text = CompactString::with_capacity(channel.len() + business.len() + customer.len() + 2);
-        text.push_str(channel);
-        text.push(':');
-        text.push_str(business);
-        text.push(':');
-        text.push_str(customer);
-        WindowKey(text)
+        let text = [channel.as_str(), ":", business.as_str(), ":", customer.as_str()].concat();
+        WindowKey(CompactString::from(text))
     }
 
     /// Reads `channel:business:customer` back.

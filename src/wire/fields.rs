@@ -11,6 +11,9 @@ use std::fmt;
 /// The longest id, in bytes of UTF-8.
 pub(super) const MAX_ID_BYTES: usize = 256;
 
+/// Common parsers give up between 64 and 1,000.
+const DEEPEST_FOR_READERS: usize = 100;
+
 /// The values of the watched fields of an object, as they stand in the text.
 pub(super) struct Fields<'a, const N: usize> {
     names: &'static [&'static str; N],
@@ -22,9 +25,14 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole JSON text, which must be one object. Fields that are not among `names` are passed over.
     pub(super) fn read(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
         let mut fields = Fields { names, values: [None; N], repeated: [false; N] };
+        // Members mostly come in the order of the names.
+        let mut next = 0;
         let found = scan::members(text, |name, value| {
-            if let Some(index) = names.iter().position(|watched| *watched == name) {
+            let (before, after) = names.split_at(next);
+            let index = place(after, name).map(|index| next + index).or_else(|| place(before, name));
+            if let Some(index) = index {
                 fields.note(index, value);
+                next = index + 1;
             }
         });
         if found.is_some() {
@@ -38,12 +46,18 @@ impl<'a, const N: usize> Fields<'a, N> {
     fn read_slowly(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
         let mut parser = serde_json::Deserializer::from_str(text);
         let fields = parser.deserialize_map(Fields { names, values: [None; N], repeated: [false; N] });
-        fields.and_then(|fields| parser.end().map(|()| fields)).map_err(|error| {
+        let fields = fields.and_then(|fields| parser.end().map(|()| fields)).map_err(|error| {
             // The error's own text may repeat content.
             let wrong = if error.is_data() { "a JSON object is expected" } else { "the JSON ends or breaks" };
             let detail = format!("{wrong} at line {}, column {}", error.line(), error.column());
             Reject::new(ReasonCode::NotJson, detail)
-        })
+        })?;
+        // Outputs repeat it, and readers downstream break on what is deeper.
+        if scan::depth(text) > DEEPEST_FOR_READERS {
+            let detail = format!("the JSON is nested deeper than {DEEPEST_FOR_READERS}");
+            return Err(Reject::new(ReasonCode::NotJson, detail));
+        }
+        Ok(fields)
     }
 
     fn note(&mut self, index: usize, value: &'a str) {
@@ -66,7 +80,7 @@ impl<'a, const N: usize> Fields<'a, N> {
 
     /// A field's value as it stands in the text. JSON null counts as absent.
     pub(super) fn raw(&self, name: &str) -> Option<&'a str> {
-        let index = self.names.iter().position(|known| *known == name)?;
+        let index = place(self.names, name)?;
         self.values.get(index).copied().flatten().filter(|raw| *raw != "null")
     }
 
@@ -122,6 +136,12 @@ impl<'a, const N: usize> Fields<'a, N> {
             other => Ok(other),
         }
     }
+}
+
+/// Where a name stands. Many are equally long: one look at the first letter spares most comparisons.
+fn place(names: &[&str], name: &str) -> Option<usize> {
+    let first = name.as_bytes().first();
+    names.iter().position(|known| known.len() == name.len() && known.as_bytes().first() == first && *known == name)
 }
 
 /// The refusal of an absent field.

@@ -17,6 +17,26 @@ pub(super) fn members<'a>(text: &'a str, member: impl FnMut(&'a str, &'a str)) -
     (scanner.at == text.len()).then_some(())
 }
 
+/// How deep a JSON text is nested; 1 for an object without others in it.
+pub(super) fn depth(text: &str) -> usize {
+    let (mut depth, mut deepest, mut is_text, mut is_escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 struct Scanner<'a> {
     text: &'a str,
     at: usize,
@@ -60,11 +80,12 @@ impl<'a> Scanner<'a> {
             return Some(());
         }
         loop {
-            let name = self.string()?;
+            let from = self.at + 1;
             // Names are compared by those who know what an escape stands for.
-            if name.contains('\\') {
+            if self.string()? {
                 return None;
             }
+            let name = self.text.get(from..self.at - 1)?;
             self.blank();
             self.take(b':')?;
             self.blank();
@@ -115,10 +136,10 @@ impl<'a> Scanner<'a> {
         found.then_some(())
     }
 
-    /// From one quote to behind the other; what lies between them, as it stands in the text.
-    fn string(&mut self) -> Option<&'a str> {
+    /// From one quote to behind the other; whether there was an escape between them.
+    fn string(&mut self) -> Option<bool> {
         self.take(b'"')?;
-        let from = self.at;
+        let mut has_escape = false;
         let bytes = self.text.as_bytes();
         loop {
             while let Some(chunk) = bytes.get(self.at..self.at + 8) {
@@ -133,9 +154,12 @@ impl<'a> Scanner<'a> {
             match self.peek()? {
                 b'"' => {
                     self.at += 1;
-                    return self.text.get(from..self.at - 1);
+                    return Some(has_escape);
                 }
-                b'\\' => self.escape()?,
+                b'\\' => {
+                    has_escape = true;
+                    self.escape()?;
+                }
                 0..b' ' => return None,
                 _ => self.at += 1,
             }
@@ -191,6 +215,15 @@ mod tests {
     fn found(text: &str) -> Option<Vec<(&str, &str)>> {
         let mut found = Vec::new();
         members(text, |name, value| found.push((name, value))).map(|()| found)
+    }
+
+    #[test]
+    fn depth_counts_what_is_open_and_no_brackets_in_texts() {
+        for (text, expected) in
+            [("{}", 1), (r#"{"a":[[1],{"b":{}}]}"#, 4), (r#"{"[[[[":"\"{{{\\","b":[]}"#, 2), ("1", 0)]
+        {
+            assert_eq!(depth(text), expected, "{text}");
+        }
     }
 
     #[test]

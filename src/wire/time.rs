@@ -85,21 +85,20 @@ pub fn append(out: &mut Vec<u8>, time: Timestamp) {
     const DAY_MS: i64 = 86_400_000;
     let (days, ms) = (time.as_millis().div_euclid(DAY_MS), time.as_millis().rem_euclid(DAY_MS));
     let [year, month, day] = civil(days);
-    let mut text = *b"0000-00-00T00:00:00.000Z";
-    let mut put = |place: usize, digits: usize, mut number: i64| {
-        for digit in text.iter_mut().skip(place).take(digits).rev() {
-            *digit = b'0' + (number % 10) as u8;
-            number /= 10;
-        }
-    };
-    put(0, 4, year);
-    put(5, 2, month);
-    put(8, 2, day);
-    put(11, 2, ms / 3_600_000);
-    put(14, 2, ms / 60_000 % 60);
-    put(17, 2, ms / 1_000 % 60);
-    put(20, 3, ms % 1_000);
-    out.extend_from_slice(&text);
+    let ms = ms as u32;
+    let ([y0, y1], [y2, y3]) = (pair(year as u32 / 100), pair(year as u32 % 100));
+    let ([m0, m1], [d0, d1]) = (pair(month as u32), pair(day as u32));
+    let ([h0, h1], [i0, i1]) = (pair(ms / 3_600_000), pair(ms / 60_000 % 60));
+    let ([s0, s1], [f0, f1]) = (pair(ms / 1_000 % 60), pair(ms % 1_000 / 10));
+    let f2 = b'0' + (ms % 10) as u8;
+    out.extend_from_slice(&[
+        y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2, b'Z',
+    ]);
+}
+
+/// A number below 100 as two digits.
+fn pair(number: u32) -> [u8; 2] {
+    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
 }
 
 #[cfg(test)]

@@ -282,8 +282,20 @@ fn fields_of_the_same_name_elsewhere_do_not_count() {
 }
 
 #[test]
+fn what_readers_would_break_on_is_refused() {
+    for depth in [99, 5_000, 100_000] {
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(depth), "]".repeat(depth));
+        let refused = decoded(with(INTENT, r#"{"type":"text"}"#, &deep)).intent.unwrap_err();
+        assert_eq!(
+            (refused.code, refused.detail.as_str()),
+            (ReasonCode::NotJson, "the JSON is nested deeper than 100")
+        );
+    }
+}
+
+#[test]
 fn content_passes_byte_for_byte_and_is_not_copied() {
-    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(5_000), "]".repeat(5_000));
+    let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(98), "]".repeat(98));
     let contents = [
         r#"{}"#,
         "{ \t\"body\" :\r\n \"hi\"  }",
