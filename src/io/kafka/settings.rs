@@ -220,7 +220,7 @@ impl KafkaSettings {
             .set("delivery.report.only.error", "true")
             .set("queue.buffering.max.messages", "1000000")
             // A backlog writes faster than brokers take it: what is on its way to them is bounded here.
-            .set("queue.buffering.max.kbytes", "32768")
+            .set("queue.buffering.max.kbytes", "16384")
             // The topic's own limit decides, not the client's.
             .set("message.max.bytes", (MAX_OUTPUT_BYTES + 1024).to_string())
             .set("batch.size", self.max_batch_bytes.to_string())
