@@ -111,7 +111,7 @@ pub fn run(services: &Services, contender: Contender, rate: u64, time: Duration)
     };
     services.create_inputs(&names.inputs(), names.partitions);
     services.create_outputs(&names.outputs());
-    let mut writer = Writer::new(&services.brokers, &names.inbound, &names.intents, 1);
+    let mut writer = Writer::new(&services.brokers, &names.inbound, &names.intents, 5);
     for number in (0..CUSTOMERS).filter(|number| Customer(*number).writes()) {
         writer.say(number, Customer(number), now_ms());
     }
