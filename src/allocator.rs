@@ -1,0 +1,22 @@
+//! The allocator, and how it is set. It serves the C code too.
+
+/// librdkafka allocates on one thread and frees on another, which costs the system's allocator about ten times as much.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// An arena for each processor, in place of four, and free pages go back after a second, in place of ten: a fifth less
+/// memory while a backlog is drained, for the same processor time. `MALLOC_CONF` in the environment goes before it.
+const SETTINGS: &std::ffi::CStr = c"percpu_arena:percpu,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
+/// A pointer to text, as C sees it.
+#[repr(transparent)]
+struct Text(*const std::ffi::c_char);
+
+// SAFETY: nothing ever writes to the text.
+#[allow(unsafe_code)]
+unsafe impl Sync for Text {}
+
+// SAFETY: jemalloc looks for this name, as a pointer to text that ends with a zero, and nobody else has it.
+#[allow(unsafe_code)]
+#[unsafe(export_name = "malloc_conf")]
+static MALLOC_CONF: Text = Text(SETTINGS.as_ptr());
