@@ -36,8 +36,26 @@ impl Pace {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contender {
     Floor(Pace),
-    /// The worker with that guarantee.
-    Worker(&'static str),
+    /// The worker.
+    Worker(Work),
+}
+
+/// How a worker is configured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Work {
+    guarantee: &'static str,
+    partitioning: &'static str,
+}
+
+impl Work {
+    /// As it is unless it is told otherwise.
+    pub const EXACTLY_ONCE: Work = Work { guarantee: "exactly-once", partitioning: "any" };
+    pub const AT_LEAST_ONCE: Work = Work { guarantee: "at-least-once", partitioning: "any" };
+
+    /// Told that a customer's inbound records and intents share a partition number, as those of the load do.
+    pub const fn co_partitioned(self) -> Work {
+        Work { partitioning: "co-partitioned", ..self }
+    }
 }
 
 impl fmt::Display for Contender {
@@ -46,8 +64,12 @@ impl fmt::Display for Contender {
             Contender::Floor(Pace::Fixed) => "floor, every 50 ms or 10,000",
             Contender::Floor(Pace::Growing) => "floor, growing transactions",
             Contender::Floor(Pace::Live) => "floor, the same commit interval",
-            Contender::Worker("exactly-once") => "worker, exactly-once",
-            Contender::Worker(_) => "worker, at-least-once",
+            Contender::Worker(Work { guarantee, partitioning: "any" }) => {
+                return f.pad(&format!("worker, {guarantee}"));
+            }
+            Contender::Worker(Work { guarantee, partitioning }) => {
+                return f.pad(&format!("worker, {guarantee}, {partitioning}"));
+            }
         })
     }
 }
@@ -102,7 +124,7 @@ impl Process {
     pub fn start(contender: Contender, names: &Names, services: &Services) -> Process {
         let mut command = match contender {
             Contender::Floor(pace) => floor_command(pace, names, services),
-            Contender::Worker(guarantee) => worker_command(guarantee, names, services),
+            Contender::Worker(work) => worker_command(work, names, services),
         };
         Process(command.stdin(Stdio::null()).spawn().unwrap())
     }
@@ -123,7 +145,7 @@ impl Drop for Process {
     }
 }
 
-fn worker_command(guarantee: &str, names: &Names, services: &Services) -> Command {
+fn worker_command(work: Work, names: &Names, services: &Services) -> Command {
     // Another build of the same worker may be measured with the same load.
     let path = crate::text("BENCH_WORKER").unwrap_or_else(|| env!("CARGO_BIN_EXE_sessiongate").to_owned());
     let mut command = Command::new(path);
@@ -140,7 +162,8 @@ fn worker_command(guarantee: &str, names: &Names, services: &Services) -> Comman
         ("TOPICS_TEMPLATE_REQUIRED", &names.template_required()),
         ("TOPICS_WINDOW_EVENT", &names.window_event()),
         ("TOPICS_DEAD_LETTER", &names.dead_letter()),
-        ("WORKER_GUARANTEE", &guarantee.to_owned()),
+        ("WORKER_GUARANTEE", &work.guarantee.to_owned()),
+        ("WORKER_PARTITIONING", &work.partitioning.to_owned()),
     ] {
         command.env(format!("SESSIONGATE_{name}"), value);
     }

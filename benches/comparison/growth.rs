@@ -1,6 +1,6 @@
 //! What an event costs as everything around it grows.
 
-use crate::contender::Contender;
+use crate::contender::{Contender, Work};
 use crate::drain::{self, Drained, Shape};
 use crate::machine;
 use crate::site::Services;
@@ -58,7 +58,7 @@ pub fn measure(services: &Services, events: u64) {
     for (name, shape) in shapes(events) {
         eprintln!("{name}: preloading {} records", shape.events);
         let inputs = drain::preload(services, shape);
-        let drained = drain::run(services, &inputs, Contender::Worker("exactly-once"));
+        let drained = drain::run(services, &inputs, Contender::Worker(Work::EXACTLY_ONCE));
         inputs.delete(services);
         eprintln!("{name}: {drained}");
         row(&mut page, &name, &shape, &drained);

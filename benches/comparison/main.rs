@@ -16,7 +16,7 @@ mod site;
 mod traffic;
 mod windows;
 
-use contender::{Contender, Pace};
+use contender::{Contender, Pace, Work};
 use drain::{Drained, Shape};
 use latency::{Latencies, Row};
 use report::Report;
@@ -96,8 +96,8 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
     let contenders = [
         Contender::Floor(Pace::Fixed),
         Contender::Floor(Pace::Growing),
-        Contender::Worker("exactly-once"),
-        Contender::Worker("at-least-once"),
+        Contender::Worker(Work::EXACTLY_ONCE),
+        Contender::Worker(Work::AT_LEAST_ONCE),
     ];
     let mut rows = plan.rows::<Drained>(&contenders);
     for _ in 0..plan.rounds {
@@ -112,8 +112,13 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
 }
 
 fn latencies(plan: &Plan, services: &Services) -> Vec<(u64, Vec<(Contender, Row)>)> {
-    let contenders =
-        [Contender::Floor(Pace::Live), Contender::Worker("exactly-once"), Contender::Worker("at-least-once")];
+    let contenders = [
+        Contender::Floor(Pace::Live),
+        Contender::Worker(Work::EXACTLY_ONCE),
+        Contender::Worker(Work::AT_LEAST_ONCE),
+        Contender::Worker(Work::EXACTLY_ONCE.co_partitioned()),
+        Contender::Worker(Work::AT_LEAST_ONCE.co_partitioned()),
+    ];
     let mut all = Vec::new();
     // A broker that has just started is slow for a while: a round that does not count.
     latency::run(services, contenders[1], 2_000, Duration::from_secs(5));

@@ -16,7 +16,8 @@ pub struct Arguments {
     pub config: Option<PathBuf>,
 
     /// How much to log: error, warn, info, debug, trace, or a filter such as `info,sessiongate::shard=debug`
-    #[arg(long, global = true, value_name = "LEVEL", env = "SESSIONGATE_LOG", default_value = "info")]
+    #[arg(long, global = true, value_name = "LEVEL", env = "SESSIONGATE_LOG", default_value = "info",
+          value_parser = crate::telemetry::checked_filter)]
     pub log: String,
 
     /// What to do.
@@ -346,6 +347,8 @@ mod tests {
             "sessiongate window list --limit 0",
             "sessiongate completions emacs",
             "sessiongate restart",
+            "sessiongate --log verbose run",
+            "sessiongate --log info,=debug run",
         ];
         for line in table {
             assert!(parse(line).is_err(), "{line}");

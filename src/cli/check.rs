@@ -8,17 +8,15 @@ use crate::config;
 /// Tells everything that is wrong, in the configuration and outside. A configuration with errors cannot say where
 /// Kafka and Redis are, except by what is right in it or by default.
 pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
-    let (config, errors) = match config::process::load(arguments.config.as_deref(), false) {
-        Ok((config, warnings)) => {
-            warnings.iter().for_each(|warning| println!("warning: {warning}"));
-            (Some(config), None)
-        }
+    let (loaded, errors) = match config::process::load(arguments.config.as_deref(), false) {
+        Ok(loaded) => (Some(loaded), None),
         Err(errors) => (config::remainder::without(arguments.config.as_deref(), &errors), Some(errors)),
     };
     if let Some(errors) = &errors {
         println!("{errors}");
     }
-    let Some(config) = config else { return MISCONFIGURED };
+    let Some((config, warnings)) = loaded else { return MISCONFIGURED };
+    warnings.iter().for_each(|warning| println!("warning: {warning}"));
     if check.print {
         for entry in config.redacted() {
             println!("{} = {:?}  # {}", entry.key, entry.value, entry.origin);

@@ -64,6 +64,10 @@ fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Re
     match config::process::load(arguments.config.as_deref(), false) {
         Err(errors) => {
             eprintln!("{errors}");
+            // A variable that nobody knows is often the mistyped name of one that is missing.
+            let rest = config::remainder::without(arguments.config.as_deref(), &errors);
+            let warnings = rest.map(|(_, warnings)| warnings).unwrap_or_default();
+            warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
             MISCONFIGURED
         }
         Ok((config, warnings)) => {

@@ -19,6 +19,9 @@ pub(super) fn get(config: &Config, arguments: &GetWindowArguments) -> anyhow::Re
     if config.policy().channel(&arguments.channel).is_none() {
         bail!("channel {} is not configured", arguments.channel);
     }
+    if let Some(address) = [&arguments.business, &arguments.customer].into_iter().find(|text| text.contains(':')) {
+        bail!("{address} is no address: those have no colon, since it parts the names of keys");
+    }
     let channel = Channel::new(&arguments.channel);
     let key = WindowKey::new(&channel, &BusinessId::new(&arguments.business), &CustomerId::new(&arguments.customer));
     let mut store = RedisStore::new(&redis_options(config))?;

@@ -1,16 +1,16 @@
 //! What is left of a configuration once everything wrong is taken out: enough to look at the world outside, so that
 //! one `check` tells both.
 
-use super::Config;
 use super::error::{ConfigErrors, Origin};
 use super::process::{DEFAULT_FILE, sources};
+use super::{Config, Warning};
 use std::collections::BTreeSet;
 use std::path::Path;
 use toml::{Table, Value};
 
-/// The configuration without the values that these errors are about; defaults stand in for them. None when even that
-/// does not hold together.
-pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<Config> {
+/// The configuration without the values that these errors are about, and what else is odd in it; defaults stand in for
+/// them. None when even that does not hold together.
+pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<(Config, Vec<Warning>)> {
     let text = std::fs::read_to_string(file.unwrap_or(Path::new(DEFAULT_FILE))).ok();
     let table = text.and_then(|text| text.parse::<Table>().ok()).map(|mut table| {
         for error in errors.0.iter().filter(|error| error.origin == Origin::File) {
@@ -27,7 +27,7 @@ pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<Config> {
         })
         .collect();
     let lookup = |name: &str| if wrong.contains(name) { None } else { std::env::var(name).ok() };
-    Config::load(&sources(table.as_deref(), &lookup, false)).ok().map(|(config, _)| config)
+    Config::load(&sources(table.as_deref(), &lookup, false)).ok()
 }
 
 fn remove(table: &mut Table, key: &str) {

@@ -87,7 +87,11 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
         let mut inside = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
         inside.retain(|path| path.is_dir() || path.extension().is_some_and(|it| EXTENSIONS.iter().any(|e| it == *e)));
         inside.sort();
+        let before = found.len();
         found.extend(files(&inside)?);
+        if found.len() == before {
+            tracing::warn!("{} holds no {} file", path.display(), EXTENSIONS.join(" or "));
+        }
     }
     Ok(found)
 }

@@ -257,12 +257,22 @@ pub fn read_at(
 ) -> Result<Option<Record>, LogError> {
     let unavailable = |text: String| LogError::Unavailable(text);
     let client = reader(settings, "look").map_err(|error| unavailable(error.to_string()))?;
+    let end = Instant::now() + patience;
+    let metadata = client.fetch_metadata(Some(topic), patience);
+    let metadata =
+        metadata.map_err(|error| unavailable(client.context().reports.explain(&format!("topic {topic}: {error}"))))?;
+    let partitions = metadata.topics().iter().map(|known| known.partitions().len()).sum::<usize>();
+    if usize::try_from(partition).map_or(true, |number| number >= partitions) {
+        return Err(unavailable(match partitions {
+            0 => format!("there is no topic {topic}"),
+            _ => format!("topic {topic} has the partitions 0 to {}", partitions - 1),
+        }));
+    }
     let mut place = TopicPartitionList::new();
     place
         .add_partition_offset(topic, partition, ListOffset::Offset(offset))
         .and_then(|()| client.assign(&place))
         .map_err(|error| unavailable(error.to_string()))?;
-    let end = Instant::now() + patience;
     while Instant::now() < end {
         match hear(&client, Duration::from_millis(250)) {
             // A place that is gone or unused leads to the next record that is there.
