@@ -245,7 +245,7 @@ impl Shard {
                         clock: now().wall,
                     };
                     let ends = Ends([(Partition(0), Offset(0))].into());
-                    Input::Read(Box::new(Reading { plan, snapshot, ends, sent: now() }))
+                    Input::Read(Box::new(Reading { plan, others: Vec::new(), snapshot, ends, sent: now() }))
                 }
                 Step::Produce(emissions) => {
                     emitted.extend(emissions);

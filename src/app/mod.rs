@@ -19,6 +19,7 @@ use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
 use crate::shard::merging::{MergeThread, Merging};
 use crate::shard::metered::MeteredStore;
+use crate::shard::neighbours::Neighbourhood;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
 use crate::shard::tracer::Tracing;
@@ -129,15 +130,16 @@ pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Runnin
     let stop = Arc::new(AtomicBool::new(false));
     let (tell, ended) = mpsc::unbounded_channel();
     let mut running = Running { stop: stop.clone(), boards: Vec::new(), ended, count: 0, outcome: Ended::Stopped };
+    let neighbourhood = (parts.len() > 1).then(Arc::<Neighbourhood>::default);
     for (number, parts) in parts.into_iter().enumerate() {
         let board = Arc::new(Board::default());
         running.boards.push(board.clone());
-        let (stop, tell, store) = (stop.clone(), tell.clone(), store.clone());
+        let (stop, tell, store, neighbourhood) = (stop.clone(), tell.clone(), store.clone(), neighbourhood.clone());
         thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let span = tracing::info_span!("shard", number);
             let _entered = span.enter();
             // Nobody listens any more only when the process is ending anyway.
-            let _ = tell.send(keep_running(&parts, &store, &stop, &board));
+            let _ = tell.send(keep_running(&parts, &store, neighbourhood.as_ref(), &stop, &board));
         })?;
         running.count += 1;
     }
@@ -145,7 +147,13 @@ pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Runnin
 }
 
 /// Runs a shard, and starts it anew when its clients broke.
-fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board: &Arc<Board>) -> Ended {
+fn keep_running(
+    parts: &ShardParts,
+    store: &StoreMaker,
+    neighbourhood: Option<&Arc<Neighbourhood>>,
+    stop: &AtomicBool,
+    board: &Arc<Board>,
+) -> Ended {
     let mut pause = SHORTEST_PAUSE;
     loop {
         let started = Instant::now();
@@ -164,7 +172,8 @@ fn keep_running(parts: &ShardParts, store: &StoreMaker, stop: &AtomicBool, board
         let store = MeteredStore::new(store, board.clone());
         let tracer = parts.tracing.as_ref().map(Tracing::tracer);
         let merging: Option<Box<dyn Merging>> = Some(Box::new(merging));
-        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), merging, tracer };
+        let neighbours = neighbourhood.map(Neighbourhood::join);
+        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), merging, neighbours, tracer };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
                 info!("left; everything in flight is committed");

@@ -3,6 +3,7 @@
 use super::codec::Codec;
 use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
 use super::merging::{Merged, Merging};
+use super::neighbours::Neighbours;
 use super::tracer::Tracer;
 use crate::core::emission::Emission;
 use crate::core::frontier::Ends;
@@ -28,6 +29,8 @@ pub struct Hands<L, S, C> {
     pub codec: Codec,
     /// Merges beside everything else; without it, the store merges in between.
     pub merging: Option<Box<dyn Merging>>,
+    /// The other shards of the process; none where it is alone.
+    pub neighbours: Option<Neighbours>,
     /// The spans of what is done; none unless somebody collects them.
     pub tracer: Option<Tracer>,
 }
@@ -157,9 +160,11 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     }
 
     fn perform_read(&mut self, plan: Plan) -> Performed {
+        // Before the store is read: what they have merged since would be asked of it.
+        let others = self.neighbours.as_ref().map(Neighbours::told).unwrap_or_default();
         match self.read(&plan) {
             Ok((snapshot, ends, sent)) => {
-                Performed::Answer(Input::Read(Box::new(Reading { plan, snapshot, ends, sent })))
+                Performed::Answer(Input::Read(Box::new(Reading { plan, others, snapshot, ends, sent })))
             }
             Err(fault) => unanswered(Step::Read(plan), fault),
         }

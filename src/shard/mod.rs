@@ -7,6 +7,7 @@ pub mod hands;
 pub mod merging;
 pub mod meter;
 pub mod metered;
+pub mod neighbours;
 pub mod runner;
 pub mod tally;
 mod teller;

@@ -5,6 +5,7 @@ use super::engine::status::Status;
 use super::engine::step::{Halt, Input, Step};
 use super::engine::{Engine, rules::Rules};
 use super::hands::{Fault, Hands, Performed};
+use super::neighbours::Neighbours;
 use super::tally::{Stage, Tally};
 use super::teller::Teller;
 use crate::ports::{Assignment, Clock, Log, LogError, Settled, WindowStore};
@@ -133,10 +134,14 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
         let now = hands.clock.now();
         board.tally.count_input(&input);
         let decides = matches!(input, Input::Read(_));
+        let neighbours = hands.neighbours.as_ref().filter(|_| Neighbours::care_for(&input));
         let began = Instant::now();
         engine.feed(input, now);
         if decides {
             board.tally.stage(Stage::Decide).observe_time(began.elapsed());
+        }
+        if let Some(neighbours) = neighbours {
+            neighbours.tell(&engine);
         }
         let notices = engine.take_notices();
         tell(&mut teller, board, &notices);

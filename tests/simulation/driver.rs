@@ -2,6 +2,7 @@
 
 use crate::check;
 use crate::log::{FakeLog, Upstream};
+use crate::rng::Rng;
 use crate::sabotage::Sabotage;
 use crate::store::{FakeMerging, FakeStore};
 use crate::world::{
@@ -18,9 +19,11 @@ use sessiongate::shard::engine::rules::{Partitioning, Rules};
 use sessiongate::shard::engine::step::{Input, Step};
 use sessiongate::shard::hands::{Hands, Performed};
 use sessiongate::shard::merging::Merging;
+use sessiongate::shard::neighbours::{Neighbourhood, Neighbours};
 use sessiongate::wire::output::{Encoder, Topics};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 type FakeHands = Hands<FakeLog, FakeStore, FakeClock>;
 
@@ -41,6 +44,8 @@ pub struct Simulation {
     next_instance: InstanceId,
     slots: usize,
     mutant: Option<Mutant>,
+    /// In half of the worlds all workers tell each other what they have applied, as shards of one process do.
+    neighbourhood: Option<Arc<Neighbourhood>>,
 }
 
 fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
@@ -76,7 +81,9 @@ impl Simulation {
         let mut world = World::new(seed, mutant);
         let slots = 1 + world.rng.below(3) as usize;
         let world = Rc::new(RefCell::new(world));
-        let mut simulation = Simulation { world, workers: Vec::new(), next_instance: 1, slots, mutant };
+        let tell_each_other = mutant == Some(Mutant::NeighboursTellHalf) || Rng::new(!seed).permille(500);
+        let neighbourhood = tell_each_other.then(Arc::default);
+        let mut simulation = Simulation { world, workers: Vec::new(), next_instance: 1, slots, mutant, neighbourhood };
         (0..slots).for_each(|slot| simulation.start(slot));
         simulation
     }
@@ -100,6 +107,7 @@ impl Simulation {
             clock: FakeClock { world: self.world.clone(), skew_ms },
             codec: codec(rules.policy.clone()),
             merging: self.merging(),
+            neighbours: self.neighbourhood.as_ref().map(Neighbourhood::join),
             tracer: None,
         };
         let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));
@@ -305,7 +313,11 @@ impl Worker {
 
     pub fn feed(&mut self, input: Input) {
         let input = self.sabotage.see(input);
+        let neighbours = self.hands.neighbours.as_ref().filter(|_| Neighbours::care_for(&input));
         self.engine.feed(input, self.hands.clock.now());
+        if let Some(neighbours) = neighbours {
+            neighbours.tell(&self.engine);
+        }
         self.engine.take_notices();
     }
 }

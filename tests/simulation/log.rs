@@ -200,6 +200,8 @@ enum Stage {
 struct Sealed {
     id: String,
     offsets: BTreeMap<StreamPartition, Offset>,
+    /// The membership that they are offered with.
+    generation: Option<u64>,
     stage: Stage,
     /// Its end was not heard of in time: nothing goes on until somebody asks again.
     unconfirmed: bool,
@@ -525,7 +527,11 @@ impl Log for FakeLog {
         if self.fault(10) {
             return away();
         }
+        let generation = self.member(|member| member.generation);
         if let Some(sealed) = &mut self.sealed {
+            if sealed.unconfirmed && sealed.stage == Stage::Flushed {
+                sealed.generation = generation;
+            }
             sealed.unconfirmed = false;
             return Ok(());
         }
@@ -570,7 +576,9 @@ impl Log for FakeLog {
 impl FakeLog {
     fn seal(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) {
         let (id, offsets) = (self.id(), offsets.clone());
-        self.sealed = Some(Sealed { id, offsets, stage: Stage::Flushed, unconfirmed: false });
+        // Whoever comes back as another member must not commit what it took as the one before.
+        let generation = self.member(|member| member.generation);
+        self.sealed = Some(Sealed { id, offsets, generation, stage: Stage::Flushed, unconfirmed: false });
         self.turn = (self.turn + 1) % TURNS;
     }
 
@@ -589,10 +597,11 @@ impl FakeLog {
 
     /// One call of the committing thread: its end, when it was the last.
     fn commit_goes_on(&mut self) -> Option<Result<Settled, LogError>> {
-        let is_current = self.is_current();
+        let is_member = self.is_current();
         let sealed = self.sealed.as_mut().filter(|sealed| !sealed.unconfirmed)?;
         let mut world = self.world.borrow_mut();
         let now = world.now;
+        let is_current = is_member && sealed.generation == Some(world.group.generation);
         match sealed.stage {
             Stage::Flushed | Stage::Offered if world.fenced.contains(&sealed.id) => {
                 return Some(Err(LogError::Fatal("fenced".into())));

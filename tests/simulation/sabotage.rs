@@ -12,6 +12,7 @@ use sessiongate::core::window::Window;
 use sessiongate::ports::{Clock, Log, LogError, MergeCall, Settled, Snapshot};
 use sessiongate::shard::engine::step::{Batch, Input, Plan, Reading, Step};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a mutant keeps between two steps.
 pub struct Sabotage {
@@ -50,6 +51,9 @@ impl Sabotage {
     pub fn see(&mut self, mut input: Input) -> Input {
         if let (Some(Mutant::CommitBelievedAtOnce), Input::Polled(batch)) = (self.mutant, &mut input) {
             batch.settled = None;
+        }
+        if let (Some(Mutant::NeighboursTellHalf), Input::Read(reading)) = (self.mutant, &mut input) {
+            reading.others.iter_mut().for_each(|other| Arc::make_mut(other).windows.clear());
         }
         if self.mutant != Some(Mutant::CacheKeptAfterAbort) {
             return input;
@@ -199,7 +203,7 @@ impl Worker {
             _ => (half.frontiers, other.windows),
         };
         let snapshot = Snapshot { frontiers, windows, advice: other.advice, clock: other.clock };
-        self.feed(Input::Read(Box::new(Reading { plan, snapshot, ends, sent })));
+        self.feed(Input::Read(Box::new(Reading { plan, others: Vec::new(), snapshot, ends, sent })));
         true
     }
 }

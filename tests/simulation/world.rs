@@ -40,9 +40,10 @@ pub enum Mutant {
     CacheKeptAfterAbort,
     CommitBelievedAtOnce,
     NextKeptAfterAbort,
+    NeighboursTellHalf,
 }
 
-pub const MUTANTS: [Mutant; 12] = [
+pub const MUTANTS: [Mutant; 13] = [
     Mutant::WindowsBeforeCommit,
     Mutant::FrontierByItself,
     Mutant::WindowsThenFrontiers,
@@ -55,6 +56,7 @@ pub const MUTANTS: [Mutant; 12] = [
     Mutant::CacheKeptAfterAbort,
     Mutant::CommitBelievedAtOnce,
     Mutant::NextKeptAfterAbort,
+    Mutant::NeighboursTellHalf,
 ];
 
 /// An inbound record as its writer knows it.

@@ -1,6 +1,7 @@
 //! Judging intents: what proves a negative, and what goes out.
 
 use super::Engine;
+use super::applied::Applied;
 use super::cursor::{FrontierLook, InboundCursor};
 use super::known::Known;
 use super::notice::Notice;
@@ -11,7 +12,7 @@ use super::step::{Plan, Reading};
 use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
-use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
+use crate::core::ids::{KeyPrint, Offset, Partition, TopicId, WindowKey};
 use crate::core::intent::Intent;
 use crate::core::lane::{self, Lane, Pending, Waiting};
 use crate::core::partitioner::home;
@@ -31,6 +32,8 @@ struct Evidence<'a> {
     holding: Holding<'a>,
     seen: &'a SeenWindows,
     known: &'a Known<'a>,
+    /// What other shards have applied of the same topic.
+    others: Vec<Arc<Applied>>,
     frontiers: BTreeMap<Partition, &'a Stored<Frontier>>,
     clock: Timestamp,
     sent: Now,
@@ -44,13 +47,12 @@ struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The window as the store and this shard together know it.
+    /// The window as the store, this shard and the others of its process together know it.
     fn window(&self, print: KeyPrint, length: Span) -> Option<Window> {
-        let elsewhere = self.known.window(print).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
-        match (self.holding.window(print, length), elsewhere) {
-            (Some(held), Some(stored)) => Some(held.merge(stored, length)),
-            (held, stored) => held.or(stored),
-        }
+        let stored = self.known.window(print).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
+        let applied = self.others.iter().filter_map(|other| other.windows.get(&print).copied());
+        let known = self.holding.window(print, length).into_iter().chain(stored).chain(applied);
+        known.reduce(|one, other| one.merge(other, length))
     }
 
     /// Whether every inbound record that was in the log when the intent was read is part of what we see (V2).
@@ -89,9 +91,10 @@ impl Evidence<'_> {
             return false;
         };
         let speaks = frontier.speaks_for(&self.topology.topic_id, self.now.wall - window.length);
-        // What this shard holds above the stored frontier counts: if its transaction aborts, the verdict goes with it.
+        // What shards hold above the stored frontier counts: it is in the log, and what they hold says all of it.
         let own = self.cursors.get(&partition).filter(|cursor| cursor.placed && frontier.next >= cursor.merged_to);
-        let applied = own.map_or(frontier.next, |cursor| cursor.next.max(frontier.next));
+        let others = self.others.iter().filter_map(|other| other.reaches(partition, frontier.next));
+        let applied = own.map(|cursor| cursor.next).into_iter().chain(others).fold(frontier.next, Offset::max);
         speaks && applied >= *end
     }
 
@@ -153,7 +156,7 @@ impl Engine {
     /// Decides everything that can be decided with what was read.
     pub(super) fn decide(&mut self, reading: Reading, now: Now) {
         let Some(topology) = self.topology.clone() else { return };
-        let Reading { plan, snapshot, ends, sent } = reading;
+        let Reading { plan, others, snapshot, ends, sent } = reading;
         let frontiers: BTreeMap<_, _> = plan.request.frontiers.iter().copied().zip(&snapshot.frontiers).collect();
         if !self.look_at_frontiers(&frontiers, &topology, now) {
             return;
@@ -177,6 +180,7 @@ impl Engine {
             seen: &self.seen,
             holding: Holding { open: &self.transaction, sealed: self.sealed.as_ref() },
             known: &known,
+            others: of_topic(others, &topology.topic_id),
             frontiers,
             clock: snapshot.clock,
             sent,
@@ -261,6 +265,12 @@ impl Engine {
             }
         }
     }
+}
+
+/// A topic made anew is another log.
+fn of_topic(mut others: Vec<Arc<Applied>>, topic_id: &TopicId) -> Vec<Arc<Applied>> {
+    others.retain(|other| other.topic_id.as_ref() == Some(topic_id));
+    others
 }
 
 struct Decided {

@@ -3,6 +3,7 @@
 //! It knows no clock, no I/O and no threads: the shell performs the steps on Kafka and Redis, the simulation on
 //! fakes, and both see the same order.
 
+pub mod applied;
 mod cursor;
 mod flow;
 mod fold;

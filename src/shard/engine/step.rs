@@ -1,5 +1,6 @@
 //! What the engine wants done next, and what it is told.
 
+use super::applied::Applied;
 use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::emission::Emission;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
@@ -153,6 +154,8 @@ pub struct Found {
 pub struct Reading {
     /// What was asked.
     pub plan: Plan,
+    /// What other shards had applied before the store was read.
+    pub others: Vec<Arc<Applied>>,
     /// What the store holds.
     pub snapshot: Snapshot,
     /// The ends; none when none were asked for.

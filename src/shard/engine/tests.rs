@@ -1,5 +1,6 @@
 //! What the engine decides in situations that are rare outside: one table or story each, without any I/O.
 
+use super::applied::Applied;
 use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
 use super::step::*;
@@ -128,12 +129,24 @@ fn intent_item(engine_epoch: u32, offset: i64) -> IntentItem {
     IntentItem { epoch: engine_epoch, record: record(INTENTS, offset), decoded }
 }
 
+fn text_of(customer: &str) -> InboundEvent {
+    InboundEvent {
+        message_id: MessageId::new("wamid.1"),
+        channel: Channel::new("whatsapp"),
+        business_id: BusinessId::new("106"),
+        customer_id: CustomerId::new(customer),
+        customer_aliases: vec![],
+        kind: "text".into(),
+        occurred_at: Timestamp::from_millis(NOW),
+    }
+}
+
 fn read(stored: Stored<Frontier>, plan: Plan, end: i64, clock_ms: i64, now: Now) -> Input {
     let windows = vec![Stored::Missing; plan.request.windows.len()];
     let snapshot =
         Snapshot { frontiers: vec![stored], windows, advice: vec![], clock: Timestamp::from_millis(clock_ms) };
     let ends = Ends([(Partition(0), Offset(end))].into());
-    Input::Read(Box::new(Reading { plan, snapshot, ends, sent: now }))
+    Input::Read(Box::new(Reading { plan, others: Vec::new(), snapshot, ends, sent: now }))
 }
 
 /// The bases of the template-required verdicts after one intent was taken and judged with what was read.
@@ -276,15 +289,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
     two.partitions = 2;
     let at = |customer: &str| crate::core::partitioner::murmur2_partition(format!("106:{customer}").as_bytes(), 2);
     let elsewhere = (0..).map(|n| format!("5511{n}")).find(|customer| at(customer) == 1).unwrap();
-    let event = InboundEvent {
-        message_id: MessageId::new("wamid.1"),
-        channel: Channel::new("whatsapp"),
-        business_id: BusinessId::new("106"),
-        customer_id: CustomerId::new(elsewhere),
-        customer_aliases: vec![],
-        kind: "text".into(),
-        occurred_at: Timestamp::from_millis(NOW),
-    };
+    let event = text_of(&elsewhere);
     let mut location = location(located(INBOUND, Some(5), 0, 5), located(INTENTS, Some(0), 0, 0), true);
     location.topology = Arc::new(two);
     let rules = Rules { partitioning: Partitioning::CoPartitioned, ..rules() };
@@ -300,7 +305,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
         advice: vec![],
         clock: Timestamp::from_millis(NOW),
     };
-    let reading = Reading { plan, snapshot, ends: Ends::default(), sent: now_at(NOW) };
+    let reading = Reading { plan, others: Vec::new(), snapshot, ends: Ends::default(), sent: now_at(NOW) };
     engine.feed(Input::Read(Box::new(reading)), now_at(NOW));
     assert!(engine.take_notices().contains(&Notice::Misplaced { partition: Partition(0) }));
 }
@@ -350,7 +355,10 @@ fn advised(rules: Rules, refused_after_ms: i64, end: i64) -> Option<Verdict> {
         clock: Timestamp::from_millis(NOW),
     };
     let ends = Ends([(Partition(0), Offset(end))].into());
-    engine.feed(Input::Read(Box::new(Reading { plan, snapshot, ends, sent: now_at(NOW) })), now_at(NOW));
+    engine.feed(
+        Input::Read(Box::new(Reading { plan, others: Vec::new(), snapshot, ends, sent: now_at(NOW) })),
+        now_at(NOW),
+    );
     let Step::Produce(emissions) = engine.step(now_at(NOW)) else { return None };
     emissions.into_iter().find_map(|emission| match emission {
         Emission::Verdict(decided) => Some(decided.verdict),
@@ -422,4 +430,60 @@ fn what_a_provider_reports_goes_on_to_its_topic_or_is_counted() {
     assert_eq!((indexes.collect::<Vec<_>>(), dropped), (vec![("delivery", 1), ("template", 0)], 0));
     let (emissions, dropped) = told(Rules { delivery_status: false, template_status: false, ..rules() });
     assert_eq!((emissions.len(), dropped), (0, 2));
+}
+
+/// The verdict on one intent when the store has everything below 5, the log ends at 7, and another shard tells this.
+fn told(applied: Applied) -> Option<Verdict> {
+    let location = location(located(INBOUND, Some(5), 0, 5), located(INTENTS, Some(0), 0, 0), true);
+    let mut engine = placed(rules(), location, Stored::Known(frontier(5)));
+    settle(&mut engine, now_at(NOW));
+    let batch = Batch { intents: vec![intent_item(1, 0)], ..Batch::default() };
+    engine.feed(Input::Polled(Box::new(batch)), now_at(NOW));
+    let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
+    let Input::Read(mut reading) = read(Stored::Known(frontier(5)), plan, 7, NOW, now_at(NOW)) else { panic!() };
+    reading.others = vec![Arc::new(applied)];
+    engine.feed(Input::Read(reading), now_at(NOW));
+    let Step::Produce(emissions) = engine.step(now_at(NOW)) else { return None };
+    emissions.into_iter().find_map(|emission| match emission {
+        Emission::Verdict(decided) => Some(decided.verdict),
+        _ => None,
+    })
+}
+
+#[test]
+fn what_another_shard_has_applied_counts_beside_a_store_that_has_the_rest() {
+    let applied = |topic: &str, from, to| Applied {
+        topic_id: Some(TopicId::new(topic)),
+        ranges: [(Partition(0), Offset(from)..Offset(to))].into(),
+        ..Applied::default()
+    };
+    let is_proven = |verdict| matches!(verdict, Some(Verdict::TemplateRequired { basis: Basis::Complete, .. }));
+    assert!(is_proven(told(applied("topic-1", 5, 7))));
+    assert!(is_proven(told(applied("topic-1", 3, 9))), "what the store has by now may be told too");
+    for waits in [applied("topic-1", 6, 9), applied("topic-1", 5, 6), applied("topic-0", 5, 7), Applied::default()] {
+        assert_eq!(told(waits.clone()), None, "{waits:?}");
+    }
+    let mut opens = applied("topic-1", 5, 6);
+    let window =
+        Window::opened_by(Timestamp::from_millis(NOW), Position { partition: Partition(0), offset: Offset(5) });
+    let Ok(intent) = intent_item(1, 0).decoded.intent else { panic!() };
+    opens.windows.insert(intent.window_key().print(), window);
+    assert_eq!(told(opens), Some(Verdict::SessionSend { window }), "open needs no proof");
+}
+
+#[test]
+fn what_is_not_in_the_store_yet_is_told_and_nothing_once_it_leaves() {
+    let location = location(located(INBOUND, Some(5), 0, 5), located(INTENTS, Some(0), 0, 0), true);
+    let mut engine = placed(rules(), location, Stored::Known(frontier(5)));
+    settle(&mut engine, now_at(NOW));
+    let event = text_of("5511");
+    let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
+    let item = InboundItem { epoch: 1, record: record(INBOUND, 5), decoded };
+    engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
+    let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
+    engine.feed(read(Stored::Known(frontier(5)), plan, 6, NOW, now_at(NOW)), now_at(NOW));
+    let applied = engine.applied();
+    assert_eq!((applied.ranges[&Partition(0)].clone(), applied.windows.len()), (Offset(5)..Offset(6), 1));
+    engine.stop();
+    assert!(engine.applied().is_empty(), "it may let go of windows before the store has them");
 }

@@ -96,6 +96,16 @@ impl Transaction {
         }
     }
 
+    /// How many windows its records made.
+    pub(super) fn count_held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Each of those windows, with the length of its channel's.
+    pub(super) fn all_held(&self) -> impl Iterator<Item = (KeyPrint, Window, Span)> {
+        self.held.iter().map(|(print, held)| (*print, held.window, held.length))
+    }
+
     /// What the records of this transaction made of a window.
     fn held(&self, print: KeyPrint) -> Option<Window> {
         self.held.get(&print).map(|held| held.window)

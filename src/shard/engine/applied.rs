@@ -1,0 +1,65 @@
+//! What a shard has applied and the store may lack, told to the other shards of its process: they need not wait for its
+//! commit to know that a customer has not written.
+//!
+//! It is a statement about the log: the records [from, to) of a partition do this to windows, and nothing else. The log
+//! does not change, so that it stays true whatever becomes of the shard, its transaction and its partitions. It says
+//! nothing of the records below `from`: those have to be in the store (F1), and one that lost them has a lower frontier.
+
+use super::Engine;
+use super::transaction::Transaction;
+use crate::core::ids::{KeyPrint, Offset, Partition, TopicId};
+use crate::core::noted::Passthrough;
+use crate::core::window::Window;
+use hashbrown::HashMap;
+use std::collections::BTreeMap;
+use std::hash::BuildHasherDefault;
+use std::ops::Range;
+
+/// Nothing is told while there is more: in a backlog no negative is near its proof.
+const MOST_WINDOWS: usize = 1_000;
+
+/// What a shard has applied and the store may lack.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The inbound topic; none when nothing is told.
+    pub topic_id: Option<TopicId>,
+    /// The records of each partition.
+    pub ranges: BTreeMap<Partition, Range<Offset>>,
+    /// What they did to windows.
+    pub windows: HashMap<KeyPrint, Window, BuildHasherDefault<Passthrough>>,
+}
+
+impl Applied {
+    /// Whether nothing is told.
+    pub fn is_empty(&self) -> bool {
+        self.topic_id.is_none()
+    }
+
+    /// How far a partition is known, beside a store that has everything below `frontier`.
+    pub(super) fn reaches(&self, partition: Partition, frontier: Offset) -> Option<Offset> {
+        let range = self.ranges.get(&partition)?;
+        (range.start <= frontier).then_some(range.end)
+    }
+}
+
+impl Engine {
+    /// What it has applied and the store may lack.
+    pub fn applied(&self) -> Applied {
+        // Whoever leaves may have let go of windows before the store has them.
+        let Some(topology) = self.topology.as_ref().filter(|_| self.leaving.is_none()) else {
+            return Applied::default();
+        };
+        let sealed = self.sealed.as_ref().map(|sealed| &sealed.transaction);
+        let transactions = [Some(&self.transaction), sealed].into_iter().flatten();
+        if transactions.clone().map(Transaction::count_held).sum::<usize>() > MOST_WINDOWS {
+            return Applied::default();
+        }
+        let speaks = self.inbound.iter().filter(|(_, cursor)| cursor.placed && cursor.topic_id == topology.topic_id);
+        let ranges = speaks.map(|(partition, cursor)| (*partition, cursor.merged_to..cursor.next)).collect();
+        let mut windows: HashMap<KeyPrint, Window, _> = HashMap::default();
+        for (print, window, length) in transactions.flat_map(Transaction::all_held) {
+            windows.entry(print).and_modify(|known| *known = known.merge(window, length)).or_insert(window);
+        }
+        Applied { topic_id: Some(topology.topic_id.clone()), ranges, windows }
+    }
+}
