@@ -218,7 +218,9 @@ pub struct FakeLog {
     ends: Option<Ends>,
     turn: usize,
     sealed: Option<Sealed>,
-    /// How a commit without transactions ended.
+    /// A commit without transactions that is under way.
+    plain: Option<BTreeMap<StreamPartition, Offset>>,
+    /// How one ended.
     news: Option<Settled>,
 }
 
@@ -248,6 +250,7 @@ impl FakeLog {
             ends: None,
             turn: 0,
             sealed: None,
+            plain: None,
             news: None,
         }
     }
@@ -536,7 +539,9 @@ impl Log for FakeLog {
             return Ok(());
         }
         if self.world.borrow().at_least_once {
-            self.news = Some(self.commit_plainly(offsets));
+            if self.news.is_none() {
+                self.plain.get_or_insert_with(|| offsets.clone());
+            }
             return Ok(());
         }
         if self.fault(5) {
@@ -564,6 +569,9 @@ impl Log for FakeLog {
                 Stage::Flushed | Stage::Offered => self.world.borrow_mut().end_downstream(&sealed.id, false),
                 Stage::Committed => {}
             }
+        }
+        if let Some(offsets) = self.plain.take() {
+            self.commit_plainly(&offsets);
         }
         self.news = None;
         let id = self.id();
@@ -636,6 +644,9 @@ impl FakeLog {
         if let Some(news) = self.news.take() {
             return Ok(Some(news));
         }
+        if self.plain.is_some() && !self.fault(500) {
+            return Ok(self.plain.take().map(|offsets| self.commit_plainly(&offsets)));
+        }
         let Some(sealed) = self.sealed.as_ref().filter(|sealed| !sealed.unconfirmed) else { return Ok(None) };
         let (id, stage) = (sealed.id.clone(), sealed.stage);
         if self.fault(15) {
@@ -668,6 +679,11 @@ impl FakeLog {
 /// A worker that is killed may have a commit under way, which goes on or does not.
 impl Drop for FakeLog {
     fn drop(&mut self) {
+        if let Some(offsets) = self.plain.take()
+            && self.fault(400)
+        {
+            self.commit_plainly(&offsets);
+        }
         for _ in 0..2 {
             if self.fault(400) {
                 self.commit_goes_on();

@@ -75,7 +75,7 @@ impl Consumer {
         &self.wake_up
     }
 
-    pub(super) fn client(&self) -> &BaseConsumer<ConsumerEvents> {
+    pub(super) fn client(&self) -> &Arc<BaseConsumer<ConsumerEvents>> {
         &self.base
     }
 

@@ -44,7 +44,7 @@ impl KafkaLog {
     pub fn start(settings: &KafkaSettings) -> Result<KafkaLog, SettingsError> {
         let consumer = Consumer::start(settings)?;
         Ok(KafkaLog {
-            output: Output::start(settings, consumer.wake_up())?,
+            output: Output::start(settings, &consumer)?,
             ends: None,
             topology: TopologyWatch::new(settings),
             lookup: Producer::for_lookup(settings)?,

@@ -12,6 +12,7 @@ mod login;
 pub mod mock;
 mod oauth;
 mod output;
+mod plain;
 pub mod positions;
 mod producer;
 mod reach;

@@ -1,0 +1,179 @@
+//! Outputs at least once: a producer without transactions, and offsets that are committed behind it.
+//!
+//! Outputs are in their topics before their offsets are committed, which a thread of its own does: the shard goes on
+//! meanwhile. At most one commit is under way.
+
+use super::consumer::Consumer;
+use super::context::ConsumerEvents;
+use super::producer::Producer;
+use super::settings::{KafkaSettings, SettingsError};
+use super::sys::{GroupMetadata, WakeUp};
+use crate::core::ids::Offset;
+use crate::core::record::StreamPartition;
+use crate::ports::{LogError, OutputRecord, Settled};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// An idempotent producer, and the thread that commits offsets.
+pub(super) struct Plain {
+    producer: Producer,
+    committer: Committer,
+    is_committing: bool,
+    /// How the last commit ended, until somebody asks.
+    news: Option<Settled>,
+    call_timeout: Duration,
+}
+
+/// The committing thread. It ends when nobody can send it anything any more.
+struct Committer {
+    offsets: Option<Sender<TopicPartitionList>>,
+    told: Receiver<Settled>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Committer {
+    fn start(client: Arc<BaseConsumer<ConsumerEvents>>, wake_up: Arc<WakeUp>) -> std::io::Result<Committer> {
+        let (offsets, lists) = channel::<TopicPartitionList>();
+        let (tell, told) = channel();
+        let thread = thread::Builder::new().name("commits".into()).spawn(move || {
+            for list in lists {
+                // Nobody listens any more only when the log is being dropped.
+                let _ = tell.send(commit(&client, &list));
+                wake_up.raise();
+            }
+        })?;
+        Ok(Committer { offsets: Some(offsets), told, thread: Some(thread) })
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.offsets = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn commit(client: &BaseConsumer<ConsumerEvents>, offsets: &TopicPartitionList) -> Settled {
+    match client.commit(offsets, CommitMode::Sync) {
+        Ok(()) => Settled::Committed,
+        Err(KafkaError::ConsumerCommit(code)) if lost_membership(code) => {
+            Settled::Aborted(format!("offsets were refused: {code:?}"))
+        }
+        Err(error) => Settled::Unconfirmed(client.context().reports.explain(&format!("committing offsets: {error}"))),
+    }
+}
+
+fn lost_membership(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::IllegalGeneration
+            | RDKafkaErrorCode::UnknownMemberId
+            | RDKafkaErrorCode::RebalanceInProgress
+            | RDKafkaErrorCode::AssignmentLost
+            | RDKafkaErrorCode::FencedInstanceId
+    )
+}
+
+impl Plain {
+    /// The consumer's wake-up is raised when a commit has ended.
+    pub(super) fn start(settings: &KafkaSettings, consumer: &Consumer) -> Result<Plain, SettingsError> {
+        let committer = Committer::start(consumer.client().clone(), consumer.wake_up().clone())
+            .map_err(|error| SettingsError::Refused(error.to_string()))?;
+        Ok(Plain {
+            producer: Producer::start(settings, None)?,
+            committer,
+            is_committing: false,
+            news: None,
+            call_timeout: settings.call_timeout,
+        })
+    }
+
+    /// Takes errors and logs that wait.
+    pub(super) fn serve(&self) {
+        self.producer.serve();
+    }
+
+    pub(super) fn produce(&mut self, outputs: &[OutputRecord]) -> Result<(), LogError> {
+        self.producer.produce(outputs, self.call_timeout)
+    }
+
+    /// Waits for the outputs, then begins to commit these offsets, unless a commit is under way.
+    pub(super) fn begin_commit(
+        &mut self,
+        offsets: &BTreeMap<StreamPartition, Offset>,
+        consumer: &Consumer,
+    ) -> Result<(), LogError> {
+        self.hear();
+        if self.is_committing || self.news.is_some() {
+            return Ok(());
+        }
+        self.producer.flush(self.call_timeout)?;
+        if let Some(fatal) = self.producer.fatal() {
+            return Err(fatal);
+        }
+        if let Some(failure) = self.producer.take_failure() {
+            self.news = Some(Settled::Aborted(failure));
+            return Ok(());
+        }
+        if offsets.is_empty() {
+            self.news = Some(Settled::Committed);
+            return Ok(());
+        }
+        if GroupMetadata::of(consumer.handle()).is_none_or(|group| group.generation() < 0) {
+            return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
+        }
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            consumer.add(&mut list, *partition, *offset);
+        }
+        let thread = self.committer.offsets.as_ref().ok_or_else(thread_is_gone)?;
+        thread.send(list).map_err(|_| thread_is_gone())?;
+        self.is_committing = true;
+        Ok(())
+    }
+
+    /// How a commit ended, once.
+    pub(super) fn settled(&mut self) -> Option<Settled> {
+        self.hear();
+        self.news.take()
+    }
+
+    /// What has left cannot be called back: it comes again, which is what "at least once" says.
+    pub(super) fn abort(&mut self) -> Result<(), LogError> {
+        // First: whoever joins again meanwhile must not commit what it took as another member.
+        if self.is_committing {
+            match self.committer.told.recv_timeout(self.call_timeout) {
+                Ok(_) => self.is_committing = false,
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(LogError::Unavailable("a commit is still under way".to_owned()));
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(thread_is_gone()),
+            }
+        }
+        self.producer.purge();
+        self.producer.flush(self.call_timeout)?;
+        self.producer.take_failure();
+        self.news = None;
+        Ok(())
+    }
+
+    fn hear(&mut self) {
+        if let Ok(settled) = self.committer.told.try_recv() {
+            self.is_committing = false;
+            self.news = Some(settled);
+        }
+    }
+}
+
+fn thread_is_gone() -> LogError {
+    LogError::Fatal("the committing thread has ended".to_owned())
+}
