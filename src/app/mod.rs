@@ -14,7 +14,7 @@ use crate::io::clock::SystemClock;
 use crate::io::kafka::{self, KafkaLog, KafkaSettings};
 use crate::ports::{Log, StoreError, WindowStore};
 use crate::shard::codec::Codec;
-use crate::shard::engine::rules::Rules;
+use crate::shard::engine::rules::{Partitioning, Rules};
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
 use crate::shard::merging::{MergeThread, Merging};
@@ -130,7 +130,9 @@ pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Runnin
     let stop = Arc::new(AtomicBool::new(false));
     let (tell, ended) = mpsc::unbounded_channel();
     let mut running = Running { stop: stop.clone(), boards: Vec::new(), ended, count: 0, outcome: Ended::Stopped };
-    let neighbourhood = (parts.len() > 1).then(Arc::<Neighbourhood>::default);
+    // Where topics are co-partitioned, a shard has all that its own intents ask for.
+    let ask_others = parts.iter().any(|parts| parts.rules.partitioning == Partitioning::Any);
+    let neighbourhood = (parts.len() > 1 && ask_others).then(Arc::<Neighbourhood>::default);
     for (number, parts) in parts.into_iter().enumerate() {
         let board = Arc::new(Board::default());
         running.boards.push(board.clone());

@@ -19,8 +19,8 @@ pub(super) fn get(config: &Config, arguments: &GetWindowArguments) -> anyhow::Re
     if config.policy().channel(&arguments.channel).is_none() {
         bail!("channel {} is not configured", arguments.channel);
     }
-    if let Some(address) = [&arguments.business, &arguments.customer].into_iter().find(|text| text.contains(':')) {
-        bail!("{address} is no address: those have no colon, since it parts the names of keys");
+    if arguments.business.contains(':') {
+        bail!("{} is no business's address: those have no colon, which parts the names of keys", arguments.business);
     }
     let channel = Channel::new(&arguments.channel);
     let key = WindowKey::new(&channel, &BusinessId::new(&arguments.business), &CustomerId::new(&arguments.customer));

@@ -56,6 +56,21 @@ text_id!(
     TopicId
 );
 
+/// What brokers without topic ids have.
+const UNKNOWN_TOPIC: &str = "unknown";
+
+impl TopicId {
+    /// The id of every topic on brokers without topic ids: one made anew cannot be told from the one before.
+    pub fn unknown() -> TopicId {
+        TopicId::new(UNKNOWN_TOPIC)
+    }
+
+    /// Whether the topic cannot be told from another one of its name.
+    pub fn is_unknown(&self) -> bool {
+        self.as_str() == UNKNOWN_TOPIC
+    }
+}
+
 /// What a window belongs to: `channel:business:customer`. Channel and business hold no colon, so it reads back.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct WindowKey(CompactString);

@@ -37,19 +37,23 @@ pub struct Neighbours {
 }
 
 impl Neighbours {
-    /// Whether such an answer may change what there is to tell.
+    /// Whether such an answer may change what there is to tell: records are applied when they are read for, and let go of
+    /// when they are merged, given up, or somebody else's.
     pub fn care_for(input: &Input) -> bool {
         matches!(input, Input::Read(_) | Input::Merged(_) | Input::Aborted | Input::Released)
     }
 
     /// Tells what this shard has applied.
     pub fn tell(&self, engine: &Engine) {
-        let applied = engine.applied();
+        let applied = engine.applied().map(Arc::new);
         let mut told = self.neighbourhood.told();
-        match applied.is_empty() {
-            true => told.applied.remove(&self.own),
-            false => told.applied.insert(self.own, Arc::new(applied)),
+        let before = match applied {
+            Some(applied) => told.applied.insert(self.own, applied),
+            None => told.applied.remove(&self.own),
         };
+        // Nobody waits while it is freed.
+        drop(told);
+        drop(before);
     }
 
     /// What the others have told.

@@ -311,7 +311,10 @@ impl Worker {
         }
     }
 
-    pub fn feed(&mut self, input: Input) {
+    pub fn feed(&mut self, mut input: Input) {
+        if let (Input::Read(reading), Some(_)) = (&mut input, &self.hands.neighbours) {
+            self.hands.store.world.borrow_mut().tell_again(&mut reading.others);
+        }
         let input = self.sabotage.see(input);
         let neighbours = self.hands.neighbours.as_ref().filter(|_| Neighbours::care_for(&input));
         self.engine.feed(input, self.hands.clock.now());

@@ -531,6 +531,11 @@ impl Log for FakeLog {
             return away();
         }
         let generation = self.member(|member| member.generation);
+        let offers = self.sealed.as_ref().is_none_or(|sealed| sealed.stage == Stage::Flushed);
+        if offers && generation.is_none() && !offsets.is_empty() {
+            // Nothing is offered for somebody who is no member.
+            return away();
+        }
         if let Some(sealed) = &mut self.sealed {
             if sealed.unconfirmed && sealed.stage == Stage::Flushed {
                 sealed.generation = generation;

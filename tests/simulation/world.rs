@@ -10,10 +10,12 @@ use sessiongate::core::partitioner::murmur2_partition;
 use sessiongate::core::record::{Header, Stream, StreamPartition};
 use sessiongate::core::time::{Now, Span, Timestamp};
 use sessiongate::ports::{AdviceWrite, Clock};
+use sessiongate::shard::engine::applied::Applied;
 use sessiongate::wire::letter::REDRIVEN;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub type Shared = Rc<RefCell<World>>;
 pub type InstanceId = u32;
@@ -128,6 +130,8 @@ pub struct World {
     pub refused: Vec<Refused>,
     /// The high watermarks of the inbound topic when an instance last took an intent.
     pub reads: BTreeMap<ReadBy, (TopicId, Vec<i64>)>,
+    /// What workers have told each other so far.
+    told: Vec<Arc<Applied>>,
     serial: u64,
 }
 
@@ -166,6 +170,7 @@ impl World {
             asked: Vec::new(),
             refused: Vec::new(),
             reads: BTreeMap::new(),
+            told: Vec::new(),
             serial: 0,
             rng,
         }
@@ -189,6 +194,14 @@ impl World {
             }
         }
         self.group.committed.extend(offsets.iter().map(|(at, offset)| (*at, *offset)));
+    }
+
+    /// What was told once stays true: now and then it is heard again, much later, also from the dead.
+    pub fn tell_again(&mut self, others: &mut Vec<Arc<Applied>>) {
+        self.told.extend(others.iter().cloned());
+        if self.faults && !self.told.is_empty() && self.rng.permille(200) {
+            others.push(self.rng.pick(&self.told).clone());
+        }
     }
 
     fn place(&mut self, customer: &str) -> usize {

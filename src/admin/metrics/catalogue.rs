@@ -111,7 +111,7 @@ table! {
         "Records between what the group has committed and the end, for partitions with this process. Transaction \
          markers count as records.");
     FRONTIER_GAP = gauge("sessiongate_frontier_gap_records", &["partition"],
-        "Inbound records between the frontier in Redis and the end. While it is not 0, \"closed\" cannot be proven.");
+        "Inbound records between the frontier in Redis and the end. While it is not 0, \"closed\" waits, unless a shard of the same process has applied them.");
     REAPPLY_REMAINING = gauge("sessiongate_reapply_remaining_records", &["partition"],
         "Inbound records left to be applied again until a lost Redis is whole. 0 when it is.");
     FRONTIERS_LOST = counter("sessiongate_frontiers_lost_total", &[],

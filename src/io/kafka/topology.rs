@@ -24,7 +24,7 @@ pub(super) struct Known {
 
 /// Brokers without topic ids cannot tell a topic from another one that was made under its name.
 pub(super) fn topic_id(told: Option<&str>) -> TopicId {
-    TopicId::new(told.unwrap_or("unknown"))
+    told.map_or_else(TopicId::unknown, TopicId::new)
 }
 
 /// Keeps it up to date.

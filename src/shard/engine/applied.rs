@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
 use std::ops::Range;
 
-/// Nothing is told while there is more: in a backlog no negative is near its proof.
+/// Nothing is told while there is more: copying it again and again would cost more than the others' waiting.
 const MOST_WINDOWS: usize = 1_000;
 
 /// What a shard has applied and the store may lack.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Applied {
-    /// The inbound topic; none when nothing is told.
-    pub topic_id: Option<TopicId>,
+    /// The inbound topic.
+    pub topic_id: TopicId,
     /// The records of each partition.
     pub ranges: BTreeMap<Partition, Range<Offset>>,
     /// What they did to windows.
@@ -30,11 +30,6 @@ pub struct Applied {
 }
 
 impl Applied {
-    /// Whether nothing is told.
-    pub fn is_empty(&self) -> bool {
-        self.topic_id.is_none()
-    }
-
     /// How far a partition is known, beside a store that has everything below `frontier`.
     pub(super) fn reaches(&self, partition: Partition, frontier: Offset) -> Option<Offset> {
         let range = self.ranges.get(&partition)?;
@@ -43,23 +38,23 @@ impl Applied {
 }
 
 impl Engine {
-    /// What it has applied and the store may lack.
-    pub fn applied(&self) -> Applied {
+    /// What it has applied and the store may lack; none when there is nothing, or too much, to tell.
+    pub fn applied(&self) -> Option<Applied> {
         // Whoever leaves may have let go of windows before the store has them.
-        let Some(topology) = self.topology.as_ref().filter(|_| self.leaving.is_none()) else {
-            return Applied::default();
-        };
+        let topology = self.topology.as_ref().filter(|_| self.leaving.is_none())?;
         let sealed = self.sealed.as_ref().map(|sealed| &sealed.transaction);
         let transactions = [Some(&self.transaction), sealed].into_iter().flatten();
-        if transactions.clone().map(Transaction::count_held).sum::<usize>() > MOST_WINDOWS {
-            return Applied::default();
-        }
+        let count: usize = transactions.clone().map(Transaction::count_held).sum();
         let speaks = self.inbound.iter().filter(|(_, cursor)| cursor.placed && cursor.topic_id == topology.topic_id);
-        let ranges = speaks.map(|(partition, cursor)| (*partition, cursor.merged_to..cursor.next)).collect();
-        let mut windows: HashMap<KeyPrint, Window, _> = HashMap::default();
+        let ranges: BTreeMap<_, _> =
+            speaks.map(|(partition, cursor)| (*partition, cursor.merged_to..cursor.next)).collect();
+        if count > MOST_WINDOWS || ranges.is_empty() || topology.topic_id.is_unknown() {
+            return None;
+        }
+        let mut windows: HashMap<KeyPrint, Window, _> = HashMap::with_capacity_and_hasher(count, Default::default());
         for (print, window, length) in transactions.flat_map(Transaction::all_held) {
             windows.entry(print).and_modify(|known| *known = known.merge(window, length)).or_insert(window);
         }
-        Applied { topic_id: Some(topology.topic_id.clone()), ranges, windows }
+        Some(Applied { topic_id: topology.topic_id.clone(), ranges, windows })
     }
 }

@@ -18,7 +18,8 @@ pub(super) struct InboundCursor {
     pub next: Offset,
     /// Below it, records were sent out before: they are applied and nothing else.
     pub emit_from: Offset,
-    /// What the store must hold at least, or it has lost something. Everything between here and `next` is held here.
+    /// What the store must hold at least, or it has lost something. While the cursor is placed and the shard is not leaving,
+    /// everything between here and `next` is held here: others rely on it (`applied.rs`).
     pub merged_to: Offset,
     /// The high watermark when it was placed.
     pub behind_until: Offset,

@@ -269,7 +269,7 @@ impl Engine {
 
 /// A topic made anew is another log.
 fn of_topic(mut others: Vec<Arc<Applied>>, topic_id: &TopicId) -> Vec<Arc<Applied>> {
-    others.retain(|other| other.topic_id.as_ref() == Some(topic_id));
+    others.retain(|other| other.topic_id == *topic_id);
     others
 }
 
