@@ -157,10 +157,12 @@ fn the_metrics_say_what_came_out_and_prometheus_can_read_them() {
     let api = Api::new();
     let worker = Worker::with(&site, &api.settings());
     wait_until("the worker to be ready", || api.is_ready());
+    let customer = |number| format!("5511{number:09}");
+    (0..30).for_each(|number| site.say(&customer(number), now_ms()));
+    // Whoever asks before the message is in the log is told that the window is closed.
+    site.flush();
     for number in 0..30 {
-        let customer = format!("5511{number:09}");
-        site.say(&customer, now_ms());
-        site.ask(&format!("open-{number}"), &customer);
+        site.ask(&format!("open-{number}"), &customer(number));
         site.ask(&format!("closed-{number}"), &format!("5522{number:09}"));
     }
     site.say("late", now_ms() - 48 * HOUR_MS);
@@ -222,6 +224,7 @@ fn whoever_follows_sees_the_counts_move() {
     let worker = Worker::with(&site, &api.settings());
     wait_until("the worker to be ready", || api.is_ready());
     site.say("16505551234", now_ms());
+    site.flush();
     (0..10).for_each(|number| site.ask(&format!("intent-{number}"), "16505551234"));
     site.flush();
     site.wait_for_worker(MINUTE);

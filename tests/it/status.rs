@@ -39,11 +39,10 @@ fn status(site: &Site, arguments: &[&str], settings: &[(&str, &str)]) -> Told {
 }
 
 fn say_and_ask(site: &Site, customers: std::ops::Range<usize>) {
-    for number in customers {
-        let customer = format!("5511{number:09}");
-        site.say(&customer, now_ms() - 60_000);
-        site.ask(&format!("intent-{number}"), &customer);
-    }
+    let customer = |number| format!("5511{number:09}");
+    customers.clone().for_each(|number| site.say(&customer(number), now_ms() - 60_000));
+    site.flush();
+    customers.for_each(|number| site.ask(&format!("intent-{number}"), &customer(number)));
     site.flush();
 }
 
