@@ -154,7 +154,6 @@ fn worker_command(work: Work, names: &Names, services: &Services) -> Command {
         ("KAFKA_BROKERS", &services.brokers),
         ("KAFKA_GROUP_ID", &names.group()),
         ("REDIS_URL", &services.redis_url),
-        ("REDIS_KEY_PREFIX", &names.prefix),
         ("ADMIN_LISTEN", &"127.0.0.1:0".to_owned()),
         ("TOPICS_INBOUND_MESSAGE", &names.inbound),
         ("TOPICS_OUTBOUND_INTENT", &names.intents),

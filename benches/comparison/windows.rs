@@ -10,7 +10,7 @@ use sessiongate::io::redis::text::{self, Keys};
 
 /// Writes the windows of all customers who have one. Gives the bytes that one takes.
 pub fn write(services: &Services, names: &Names, customers: u64) -> f64 {
-    let keys = Keys::new(&names.prefix, &names.inbound);
+    let keys = Keys::new("", &names.inbound);
     let opened_at = Timestamp::from_millis(now_ms() - 10 * HOUR_MS);
     let window =
         text::encode_window(&Window::opened_by(opened_at, Position { partition: Partition(0), offset: Offset(0) }));

@@ -198,8 +198,10 @@ impl KafkaSettings {
             // What is fetched ahead, per stream: two or three polls, so that a poll never waits while there is more.
             .set("queued.min.messages", "10000")
             .set("queued.max.messages.kbytes", "16384")
-            // One fetch of every partition may come on top of that, several times larger once it is unpacked.
+            // One fetch may come on top of that, several times larger once it is unpacked: so much of a partition, and so
+            // much of all together, however many there are. A larger batch comes alone.
             .set("max.partition.fetch.bytes", "262144")
+            .set("fetch.max.bytes", "2097152")
             // Partitions that were added to a topic are found at this pace.
             .set("topic.metadata.refresh.interval.ms", "5000");
         if let Some(instance) = &self.instance {
