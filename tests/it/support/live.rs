@@ -9,7 +9,7 @@ use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +54,7 @@ struct Shared {
     known: Mutex<Known>,
     stop_sending: AtomicBool,
     stop_reading: AtomicBool,
+    look_away: AtomicBool,
 }
 
 impl Shared {
@@ -108,6 +109,15 @@ impl<'a> Live<'a> {
     /// Lets it go on for a while.
     pub fn go_on_for(&self, time: Duration) {
         thread::sleep(time);
+    }
+
+    /// Lets something happen to the broker that starts it anew, and sees the verdicts only afterwards. A broker that is
+    /// starting names no leader for some partitions, and librdkafka, which this process reads with, may crash on that
+    /// (<https://github.com/confluentinc/librdkafka/issues/5280>).
+    pub fn looking_away(&self, happens: impl FnOnce()) {
+        self.shared.look_away.store(true, Ordering::SeqCst);
+        happens();
+        self.shared.look_away.store(false, Ordering::SeqCst);
     }
 
     /// Waits until an intent that is sent from now on has its verdict.
@@ -400,6 +410,9 @@ impl Reader {
 
     fn run(&self, shared: &Shared) {
         while !shared.stop_reading.load(Ordering::SeqCst) {
+            if shared.look_away.load(Ordering::SeqCst) {
+                self.look_away(shared);
+            }
             // While the broker is away this is an error, and then it goes on.
             let Some(Ok(message)) = self.consumer.poll(Duration::from_millis(50)) else { continue };
             let is_send = message.topic() == self.sends;
@@ -417,6 +430,23 @@ impl Reader {
             }
         }
     }
+
+    fn look_away(&self, shared: &Shared) {
+        let mut list = self.consumer.position().unwrap();
+        let unread: Vec<_> = list.elements().iter().filter(|it| it.offset() == Offset::Invalid).map(place).collect();
+        for (topic, partition) in unread {
+            list.set_partition_offset(&topic, partition, Offset::Beginning).unwrap();
+        }
+        self.consumer.unassign().unwrap();
+        while shared.look_away.load(Ordering::SeqCst) && !shared.stop_reading.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.consumer.assign(&list).unwrap();
+    }
+}
+
+fn place(element: &TopicPartitionListElem<'_>) -> (String, i32) {
+    (element.topic().to_owned(), element.partition())
 }
 
 #[derive(serde::Deserialize)]

@@ -110,11 +110,20 @@ impl Truth {
                 }
             });
         }
-        outcome.dead = site.read(DEAD).len();
+        let letters = site.read(DEAD);
+        letters.iter().take(20).for_each(tell_letter);
+        outcome.dead = letters.len();
         outcome.lost = self.right.keys().filter(|id| !answers.contains_key(*id)).count();
         outcome.duplicate = answers.values().filter(|count| **count > 1).count();
         outcome
     }
+}
+
+/// Why a record became a dead letter, for whoever reads why a test failed.
+fn tell_letter(letter: &Seen) {
+    let told = |name: &str| letter.header(&format!("sessiongate.error.{name}")).unwrap_or_default();
+    let (topic, partition, offset) = (told("topic"), told("partition"), told("offset"));
+    println!("dead letter of {topic}/{partition}@{offset}: {}: {}", told("reason"), told("detail"));
 }
 
 /// The verdicts and dead letters by the intent's id.
