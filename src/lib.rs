@@ -12,6 +12,7 @@ pub mod contract;
 pub mod core;
 pub mod demo;
 pub mod io;
+pub mod job_thread;
 pub mod ports;
 pub mod replay;
 pub mod shard;

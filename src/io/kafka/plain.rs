@@ -7,59 +7,25 @@ use super::consumer::Consumer;
 use super::context::ConsumerEvents;
 use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
-use super::sys::{GroupMetadata, WakeUp};
+use super::sys::GroupMetadata;
 use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
+use crate::job_thread::{Ended, JobThread};
 use crate::ports::{LogError, OutputRecord, Settled};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// An idempotent producer, and the thread that commits offsets.
 pub(super) struct Plain {
     producer: Producer,
-    committer: Committer,
+    committer: JobThread<TopicPartitionList, Settled>,
     is_committing: bool,
     /// How the last commit ended, until somebody asks.
     news: Option<Settled>,
     call_timeout: Duration,
-}
-
-/// The committing thread. It ends when nobody can send it anything any more.
-struct Committer {
-    offsets: Option<Sender<TopicPartitionList>>,
-    told: Receiver<Settled>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Committer {
-    fn start(client: Arc<BaseConsumer<ConsumerEvents>>, wake_up: Arc<WakeUp>) -> std::io::Result<Committer> {
-        let (offsets, lists) = channel::<TopicPartitionList>();
-        let (tell, told) = channel();
-        let thread = thread::Builder::new().name("commits".into()).spawn(move || {
-            for list in lists {
-                // Nobody listens any more only when the log is being dropped.
-                let _ = tell.send(commit(&client, &list));
-                wake_up.raise();
-            }
-        })?;
-        Ok(Committer { offsets: Some(offsets), told, thread: Some(thread) })
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        self.offsets = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there was told when it happened.
-            let _ = thread.join();
-        }
-    }
 }
 
 fn commit(client: &BaseConsumer<ConsumerEvents>, offsets: &TopicPartitionList) -> Settled {
@@ -86,7 +52,9 @@ fn lost_membership(code: RDKafkaErrorCode) -> bool {
 impl Plain {
     /// The consumer's wake-up is raised when a commit has ended.
     pub(super) fn start(settings: &KafkaSettings, consumer: &Consumer) -> Result<Plain, SettingsError> {
-        let committer = Committer::start(consumer.client().clone(), consumer.wake_up().clone())
+        let (client, wake_up) = (consumer.client().clone(), consumer.wake_up().clone());
+        let work = move |offsets, tell: &dyn Fn(Settled)| tell(commit(&client, &offsets));
+        let committer = JobThread::start("commits", work, move || wake_up.raise())
             .map_err(|error| SettingsError::Refused(error.to_string()))?;
         Ok(Plain {
             producer: Producer::start(settings, None)?,
@@ -135,8 +103,7 @@ impl Plain {
         for (partition, offset) in offsets {
             consumer.add(&mut list, *partition, *offset);
         }
-        let thread = self.committer.offsets.as_ref().ok_or_else(thread_is_gone)?;
-        thread.send(list).map_err(|_| thread_is_gone())?;
+        self.committer.give(list).map_err(|_| thread_is_gone())?;
         self.is_committing = true;
         Ok(())
     }
@@ -151,12 +118,10 @@ impl Plain {
     pub(super) fn abort(&mut self) -> Result<(), LogError> {
         // First: whoever joins again meanwhile must not commit what it took as another member.
         if self.is_committing {
-            match self.committer.told.recv_timeout(self.call_timeout) {
-                Ok(_) => self.is_committing = false,
-                Err(RecvTimeoutError::Timeout) => {
-                    return Err(LogError::Unavailable("a commit is still under way".to_owned()));
-                }
-                Err(RecvTimeoutError::Disconnected) => return Err(thread_is_gone()),
+            match self.committer.wait(self.call_timeout) {
+                Ok(Some(_)) => self.is_committing = false,
+                Ok(None) => return Err(LogError::Unavailable("a commit is still under way".to_owned())),
+                Err(Ended) => return Err(thread_is_gone()),
             }
         }
         self.producer.purge();
@@ -167,13 +132,14 @@ impl Plain {
     }
 
     fn hear(&mut self) {
-        if let Ok(settled) = self.committer.told.try_recv() {
+        if let Ok(Some(settled)) = self.committer.told() {
             self.is_committing = false;
             self.news = Some(settled);
         }
     }
 }
 
-fn thread_is_gone() -> LogError {
+/// What is said when the committing thread has ended.
+pub(super) fn thread_is_gone() -> LogError {
     LogError::Fatal("the committing thread has ended".to_owned())
 }

@@ -6,16 +6,16 @@
 //! and the next is begun only when that one is known to be through.
 
 use super::consumer::Consumer;
+use super::plain::thread_is_gone;
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::WakeUp;
 use super::turn::{Offering, Turn};
 use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
+use crate::job_thread::{Ended, JobThread};
 use crate::ports::{CommitOutcome, LogError, OutputRecord, Settled};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 const TURNS: usize = 3;
@@ -48,48 +48,15 @@ pub(super) struct Transactions {
     news: Option<Settled>,
     /// A commit ended with this: nothing goes on.
     broken: Option<String>,
-    committer: Committer,
+    committer: JobThread<Box<Job>, Told>,
     call_timeout: Duration,
-}
-
-/// The committing thread. It ends when nobody can send it anything any more.
-struct Committer {
-    jobs: Option<Sender<Box<Job>>>,
-    told: Receiver<Told>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Committer {
-    fn start(wake_up: Arc<WakeUp>) -> std::io::Result<Committer> {
-        let (jobs, filled) = channel::<Box<Job>>();
-        let (tell, told) = channel();
-        let thread = thread::Builder::new().name("commits".into()).spawn(move || {
-            for mut job in filled {
-                let Job { turn, offering } = &mut *job;
-                // Nobody listens any more only when the log is being dropped.
-                let outcome = turn.commit(offering, || drop(tell.send(Told::Flushed)));
-                let _ = tell.send(Told::Ended(job, outcome));
-                wake_up.raise();
-            }
-        })?;
-        Ok(Committer { jobs: Some(jobs), told, thread: Some(thread) })
-    }
-}
-
-impl Drop for Committer {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic there was told when it happened.
-            let _ = thread.join();
-        }
-    }
 }
 
 impl Transactions {
     pub(super) fn start(settings: &KafkaSettings, wake_up: Arc<WakeUp>) -> Result<Transactions, SettingsError> {
         let turns = (0..TURNS).map(|number| Turn::new(settings, number)).collect::<Result<_, _>>()?;
-        let committer = Committer::start(wake_up).map_err(|error| SettingsError::Refused(error.to_string()))?;
+        let committer = JobThread::start("commits", commit, move || wake_up.raise())
+            .map_err(|error| SettingsError::Refused(error.to_string()))?;
         Ok(Transactions {
             turns,
             unconfirmed: None,
@@ -149,8 +116,7 @@ impl Transactions {
                 Box::new(Job { turn, offering })
             }
         };
-        let jobs = self.committer.jobs.as_ref().ok_or_else(thread_is_gone)?;
-        jobs.send(job).map_err(|_| thread_is_gone())?;
+        self.committer.give(job).map_err(|_| thread_is_gone())?;
         (self.is_committing, self.is_flushing) = (true, true);
         Ok(())
     }
@@ -187,7 +153,7 @@ impl Transactions {
 
     /// Takes what the committing thread has told.
     fn hear(&mut self) {
-        while let Ok(told) = self.committer.told.try_recv() {
+        while let Ok(Some(told)) = self.committer.told() {
             self.learn(told);
         }
     }
@@ -195,10 +161,10 @@ impl Transactions {
     fn hear_until(&mut self, done: impl Fn(&Transactions) -> bool, otherwise: &str) -> Result<(), LogError> {
         self.hear();
         while !done(self) {
-            match self.committer.told.recv_timeout(self.call_timeout) {
-                Ok(told) => self.learn(told),
-                Err(RecvTimeoutError::Timeout) => return Err(LogError::Unavailable(otherwise.to_owned())),
-                Err(RecvTimeoutError::Disconnected) => return Err(thread_is_gone()),
+            match self.committer.wait(self.call_timeout) {
+                Ok(Some(told)) => self.learn(told),
+                Ok(None) => return Err(LogError::Unavailable(otherwise.to_owned())),
+                Err(Ended) => return Err(thread_is_gone()),
             }
         }
         match &self.broken {
@@ -235,10 +201,12 @@ impl Transactions {
     }
 }
 
-fn no_turn() -> LogError {
-    LogError::Fatal("no producer is left".to_owned())
+fn commit(mut job: Box<Job>, tell: &dyn Fn(Told)) {
+    let Job { turn, offering } = &mut *job;
+    let outcome = turn.commit(offering, || tell(Told::Flushed));
+    tell(Told::Ended(job, outcome));
 }
 
-fn thread_is_gone() -> LogError {
-    LogError::Fatal("the committing thread has ended".to_owned())
+fn no_turn() -> LogError {
+    LogError::Fatal("no producer is left".to_owned())
 }
