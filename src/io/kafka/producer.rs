@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// How long a wait for the brokers goes on before failures are looked at.
 const STEP: Duration = Duration::from_millis(50);
 
+/// How long librdkafka takes at most to see that records are to go at once.
+const SEND_STEP: Duration = Duration::from_millis(1);
+
 /// How long a full queue is given to make room, before it is tried again.
 const ROOM_STEP: Duration = Duration::from_millis(2);
 
@@ -112,6 +115,11 @@ impl Producer {
             None if is_fatal(error.code) => LogError::Fatal(text),
             None => LogError::MustAbort(text),
         }
+    }
+
+    /// Lets records go that would wait for others, and does not wait for them.
+    pub(super) fn send_now(&self) {
+        sys::flush(&self.handle, SEND_STEP);
     }
 
     /// Waits until every record is in its topic or has failed.

@@ -137,11 +137,13 @@ impl Turn {
     pub(super) fn commit(&mut self, offering: &Offering, flushed: impl Fn()) -> Result<CommitOutcome, LogError> {
         if self.stage != Stage::Committing {
             self.open()?;
-            self.producer.flush(self.call_timeout)?;
-            flushed();
+            // The last outputs travel while the offsets are added.
+            self.producer.send_now();
             if let Some(reason) = self.send_offsets(offering)? {
                 return self.give_up(reason);
             }
+            self.producer.flush(self.call_timeout)?;
+            flushed();
             self.stage = Stage::Committing;
         }
         match self.repeat("the commit", self.call_timeout, sys::commit)? {
