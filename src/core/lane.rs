@@ -5,6 +5,7 @@ use super::ids::{KeyPrint, Offset, WindowKey};
 use super::intent::Intent;
 use super::noted::NotedIds;
 use super::record::{Record, Reject};
+use super::window::Window;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -26,6 +27,8 @@ pub struct Question {
     pub key: WindowKey,
     /// The same as a hash.
     pub print: KeyPrint,
+    /// The window as it was known when its turn was planned.
+    pub seen: Option<Window>,
 }
 
 /// A record in the lane.

@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A poll takes about so much of each stream: large records are fewer, so that a turn's memory stays as it is.
+const MOST_BYTES: usize = 4 * 1024 * 1024;
+
 /// The consumer of one shard.
 pub(super) struct Consumer {
     // Queues before the client: they are given back while it still lives.
@@ -109,10 +112,13 @@ impl Consumer {
                 Stream::Inbound => (&self.inbound, &mut self.inbound_shelf),
                 Stream::Intent => (&self.intents, &mut self.intent_shelf),
             };
+            let mut bytes = 0;
             queue.take(max, |message| {
+                bytes += message.value().map_or(0, <[u8]>::len);
                 if let Err(error) = sort(stream, &message, cursors, shelf, polled) {
                     failed.get_or_insert(error);
                 }
+                bytes < MOST_BYTES
             });
         }
         Ok(())

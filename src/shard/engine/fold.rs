@@ -15,22 +15,30 @@ use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
 use crate::core::window::Window;
 
-/// A record that was taken, with the keys of the windows that its events may open, in order.
+/// A window that an event may open.
+pub(super) struct Touched {
+    pub key: WindowKey,
+    pub print: KeyPrint,
+    /// The window as it was known when the turn was planned.
+    pub seen: Option<Window>,
+}
+
+/// A record that was taken, with the windows that its events may open, in order.
 pub(super) struct Incoming {
     pub item: InboundItem,
-    pub keys: Vec<(WindowKey, KeyPrint)>,
+    pub touched: Vec<Touched>,
 }
 
 impl Incoming {
     pub(super) fn new(item: InboundItem) -> Incoming {
         let keys = item.decoded.events.iter().flat_map(|event| event.window_keys());
-        let keys = keys.map(|(key, _)| (key.print(), key)).map(|(print, key)| (key, print)).collect();
-        Incoming { item, keys }
+        let touched = keys.map(|(key, _)| Touched { print: key.print(), key, seen: None }).collect();
+        Incoming { item, touched }
     }
 
-    /// Each event with the keys of its windows.
-    pub(super) fn events(&self) -> impl Iterator<Item = (&InboundEvent, &[(WindowKey, KeyPrint)])> {
-        let mut rest = self.keys.as_slice();
+    /// Each event with its windows.
+    pub(super) fn events(&self) -> impl Iterator<Item = (&InboundEvent, &[Touched])> {
+        let mut rest = self.touched.as_slice();
         self.item.decoded.events.iter().map(move |event| {
             let (own, others) = rest.split_at(event.customers().count().min(rest.len()));
             rest = others;
@@ -44,7 +52,7 @@ struct Act<'a> {
     record: &'a Record,
     index: usize,
     event: &'a InboundEvent,
-    keys: &'a [(WindowKey, KeyPrint)],
+    touched: &'a [Touched],
     /// When it counts as done.
     at: Timestamp,
     /// Whether anything of it is sent out.
@@ -73,7 +81,7 @@ impl Engine {
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
             }
-            self.apply(&incoming, emits, known, clock, now);
+            self.apply(&incoming, emits, known, clock);
         }
     }
 
@@ -95,15 +103,15 @@ impl Engine {
         }
     }
 
-    fn apply(&mut self, incoming: &Incoming, emits: bool, known: &Known<'_>, clock: Timestamp, now: Now) {
+    fn apply(&mut self, incoming: &Incoming, emits: bool, known: &Known<'_>, clock: Timestamp) {
         let item = &incoming.item;
-        for (index, (event, keys)) in incoming.events().enumerate() {
+        for (index, (event, touched)) in incoming.events().enumerate() {
             let effect = self.rules.policy.effect(event, item.record.timestamp, clock);
             if emits {
                 self.tell(event, effect, item.record.partition);
             }
             if let Effect::Opens { at, .. } = effect {
-                self.open(&Act { record: &item.record, index, event, keys, at, emits }, known, now);
+                self.open(&Act { record: &item.record, index, event, touched, at, emits }, known);
             }
         }
         if emits {
@@ -137,12 +145,13 @@ impl Engine {
         }
     }
 
-    fn open(&mut self, act: &Act<'_>, known: &Known<'_>, now: Now) {
+    fn open(&mut self, act: &Act<'_>, known: &Known<'_>) {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
-        for ((key, print), customer) in act.keys.iter().zip(act.event.customers()) {
+        for (Touched { key, print, seen }, customer) in act.touched.iter().zip(act.event.customers()) {
             let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
-            let elsewhere = known.window(*print).or_else(|| self.seen.get(*print, known.planned_at_ms()));
+            // What this turn did to it before is held.
+            let elsewhere = known.window(*print).or(*seen);
             let before = match (holding.window(*print, length), elsewhere) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
@@ -150,7 +159,7 @@ impl Engine {
             let own = Window::opened_by(act.at, act.record.position());
             let after = before.map_or(own, |before| before.merge(own, length));
             self.transaction.hold(act.record.partition, (key, *print), after, length);
-            self.seen.note(*print, after, now);
+            self.noted.push((*print, after));
             if !act.emits {
                 continue;
             }

@@ -7,7 +7,6 @@ use super::known::Known;
 use super::notice::Notice;
 use super::plan::looked_at;
 use super::rules::{Partitioning, Rules};
-use super::seen::SeenWindows;
 use super::step::{Plan, Reading};
 use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
@@ -30,7 +29,6 @@ struct Evidence<'a> {
     topology: &'a Topology,
     cursors: &'a BTreeMap<Partition, InboundCursor>,
     holding: Holding<'a>,
-    seen: &'a SeenWindows,
     known: &'a Known<'a>,
     /// What other shards have applied of the same topic.
     others: Vec<Arc<Applied>>,
@@ -48,8 +46,9 @@ struct Evidence<'a> {
 
 impl Evidence<'_> {
     /// The window as the store, this shard and the others of its process together know it.
-    fn window(&self, print: KeyPrint, length: Span) -> Option<Window> {
-        let stored = self.known.window(print).or_else(|| self.seen.get(print, self.known.planned_at_ms()));
+    fn window(&self, question: &Question<'_>) -> Option<Window> {
+        let (print, length) = (question.print, question.window.length);
+        let stored = self.known.window(print).or(question.seen);
         let applied = self.others.iter().filter_map(|other| other.windows.get(&print).copied());
         let known = self.holding.window(print, length).into_iter().chain(stored).chain(applied);
         known.reduce(|one, other| one.merge(other, length))
@@ -100,7 +99,7 @@ impl Evidence<'_> {
 
     /// The verdict and whether it went without proof, or none while it has to wait.
     fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
-        let window = self.window(question.print, question.window.length);
+        let window = self.window(question);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
         let advice = self.known.advice(question.key);
         let reason = match find(question.intent, window.as_ref(), advice, question.window, self.now.wall) {
@@ -144,6 +143,8 @@ struct Question<'a> {
     key: &'a WindowKey,
     /// The same as a hash.
     print: KeyPrint,
+    /// The window as it was known when the turn was planned.
+    seen: Option<Window>,
     /// When it was read, on the clock that counts.
     read_at_ms: i64,
     /// The ends to be waited for, once observed.
@@ -177,7 +178,6 @@ impl Engine {
             rules: &self.rules,
             topology: &topology,
             cursors: &self.inbound,
-            seen: &self.seen,
             holding: Holding { open: &self.transaction, sealed: self.sealed.as_ref() },
             known: &known,
             others: of_topic(others, &topology.topic_id),
@@ -194,9 +194,17 @@ impl Engine {
             judge_lane(&evidence, *partition, lane, looked_at(lane, count), &mut decided);
         }
         self.lanes = lanes;
-        self.seen.make_room();
+        self.note_seen(now);
         self.send_out(decided, now);
         self.pace.looked(now.mono_ms);
+    }
+
+    /// One after the other, as they are looked up.
+    fn note_seen(&mut self, now: Now) {
+        for (print, window) in self.noted.drain(..) {
+            self.seen.note(print, window, now);
+        }
+        self.seen.make_room();
     }
 
     /// Looks at every frontier for what it says of the store; false when nothing may be done for now.
@@ -318,7 +326,7 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
         Pending::Judge(asked) => asked,
         Pending::Refuse(reject) => return Judgement::refused(record, reject),
     };
-    let lane::Question { intent, key, print } = &*asked;
+    let lane::Question { intent, key, print, seen } = &*asked;
     if intent.expires_at.is_some_and(|end| end <= evidence.now.wall) {
         let detail = "expires_at had passed when the intent was to be decided";
         return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail));
@@ -327,7 +335,17 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
         return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
     };
     let (offset, window) = (record.offset, channel.window);
-    let question = Question { partition, offset, intent, key, print: *print, read_at_ms, ends: ends.as_ref(), window };
+    let question = Question {
+        partition,
+        offset,
+        intent,
+        key,
+        print: *print,
+        seen: *seen,
+        read_at_ms,
+        ends: ends.as_ref(),
+        window,
+    };
     match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;

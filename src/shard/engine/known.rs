@@ -13,7 +13,6 @@ use std::hash::BuildHasherDefault;
 
 /// The windows that a turn has read, and the advice on them.
 pub(super) struct Known<'a> {
-    planned_at_ms: i64,
     windows: HashMap<KeyPrint, &'a Stored<Window>, BuildHasherDefault<Passthrough>>,
     advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
 }
@@ -21,15 +20,9 @@ pub(super) struct Known<'a> {
 impl<'a> Known<'a> {
     pub(super) fn new(plan: &'a Plan, snapshot: &'a Snapshot) -> Known<'a> {
         Known {
-            planned_at_ms: plan.planned_at_ms,
             windows: plan.prints.iter().copied().zip(&snapshot.windows).collect(),
             advice: plan.request.advice.iter().zip(&snapshot.advice).collect(),
         }
-    }
-
-    /// When it was chosen what to read.
-    pub(super) fn planned_at_ms(&self) -> i64 {
-        self.planned_at_ms
     }
 
     /// Whether the store was asked for that window.

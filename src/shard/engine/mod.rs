@@ -25,10 +25,11 @@ mod tests;
 mod transaction;
 
 use crate::core::frontier::Topology;
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::{KeyPrint, Offset, Partition};
 use crate::core::lane::Lane;
 use crate::core::record::StreamPartition;
 use crate::core::time::Now;
+use crate::core::window::Window;
 use crate::ports::{Assignment, MergeCall, ReachedEnd};
 use cursor::InboundCursor;
 use fold::Incoming;
@@ -67,6 +68,8 @@ pub struct Engine {
     /// What was gathered before, and is being committed or merged.
     sealed: Option<Sealed>,
     seen: SeenWindows,
+    /// Windows as this turn has made them, to be seen from the next one on.
+    noted: Vec<(KeyPrint, Window)>,
     /// Committed, and not acknowledged by the store.
     unmerged: Vec<MergeCall>,
     merging: Vec<(Partition, Offset)>,
@@ -107,6 +110,7 @@ impl Engine {
             reached: Vec::new(),
             transaction: Transaction::default(),
             sealed: None,
+            noted: Vec::new(),
             unmerged: Vec::new(),
             merging: Vec::new(),
             is_merging: false,

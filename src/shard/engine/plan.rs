@@ -1,11 +1,11 @@
 //! What a turn has to read.
 
 use super::Engine;
-use super::fold::Incoming;
+use super::fold::{Incoming, Touched};
 use super::step::Plan;
-use crate::core::ids::{KeyPrint, WindowKey};
 use crate::core::lane::{self, Lane, Pending};
 use crate::core::time::Now;
+use crate::core::window::{Window, WindowState};
 
 /// A turn reads at most about so many windows for all lanes together: the store serves nobody else meanwhile.
 const LOOK_AHEAD: usize = 8_000;
@@ -20,18 +20,17 @@ pub(super) fn looked_at(lane: &Lane, lanes: usize) -> usize {
 
 impl Engine {
     /// What this turn has to read.
-    pub(super) fn plan(&self, now: Now) -> Plan {
+    pub(super) fn plan(&mut self, now: Now) -> Plan {
+        self.look_up_seen(now);
         let Some(topology) = &self.topology else { return Plan::default() };
-        let mut plan = Plan { planned_at_ms: now.mono_ms, ..Plan::default() };
+        let mut plan = Plan::default();
         plan.request.frontiers = topology.all().collect();
         for incoming in &self.incoming {
             let item = &incoming.item;
             // Below `emit_from` nothing is told, so that nobody needs to know what was there before.
             let tells = self.inbound.get(&item.record.partition).is_some_and(|c| item.record.offset >= c.emit_from);
             if tells {
-                for (key, print) in self.unsure_of(incoming, now) {
-                    plan.ask_for(key, *print);
-                }
+                self.unsure_of(incoming).for_each(|it| plan.ask_for(&it.key, it.print));
             }
         }
         let mut unobserved = false;
@@ -54,22 +53,39 @@ impl Engine {
         plan
     }
 
-    /// The windows that a record's events may open, unless it is known already that nothing has to be told.
-    fn unsure_of<'a>(&'a self, incoming: &'a Incoming, now: Now) -> impl Iterator<Item = &'a (WindowKey, KeyPrint)> {
-        incoming.events().flat_map(move |(event, keys)| {
+    /// Remembers with each record of the turn what was seen of its windows. One look-up after the other and nothing in
+    /// between: most miss the processor's caches, and it then waits for several at a time.
+    fn look_up_seen(&mut self, now: Now) {
+        for touched in self.incoming.iter_mut().flat_map(|incoming| &mut incoming.touched) {
+            touched.seen = self.seen.get(touched.print, now);
+        }
+        let lanes = self.lanes.len();
+        for lane in self.lanes.values_mut() {
+            let count = looked_at(lane, lanes);
+            for waiting in lane.iter_mut().take(count) {
+                if let Pending::Judge(question) = &mut waiting.pending {
+                    question.seen = self.seen.get(question.print, now);
+                }
+            }
+        }
+    }
+
+    /// The windows that a record's events may open, unless it is known already that nothing has to be told: that an act
+    /// falls into a session that was.
+    fn unsure_of<'a>(&'a self, incoming: &'a Incoming) -> impl Iterator<Item = &'a Touched> {
+        incoming.events().flat_map(move |(event, touched)| {
             let rules = self.rules.policy.channel(event.channel.as_str()).map(|channel| channel.window);
-            let rules = rules.filter(|_| !self.rules.emit_refreshed);
-            let is_sure =
-                move |print| rules.is_some_and(|rules| self.seen.covers(print, event.occurred_at, rules, now));
-            keys.iter().filter(move |(_, print)| !is_sure(*print))
+            let length = rules.filter(|_| !self.rules.emit_refreshed).map(|rules| rules.length);
+            let is_told = move |seen: Window| length.is_some_and(|length| event.occurred_at < seen.expires_at(length));
+            touched.iter().filter(move |it| !it.seen.is_some_and(is_told))
         })
     }
 
     fn is_surely_open(&self, question: &lane::Question, now: Now) -> bool {
         let channel = self.rules.policy.channel(question.intent.channel.as_str());
-        channel.is_some_and(|channel| {
-            question.intent.message.is_some() && self.seen.is_open(question.print, channel.window, now)
-        })
+        let is_open =
+            |seen: &Window| channel.is_some_and(|channel| channel.window.state(seen, now.wall) == WindowState::Open);
+        question.intent.message.is_some() && question.seen.as_ref().is_some_and(is_open)
     }
 
     /// Whether there is anything to be decided, or it is time to look.

@@ -3,13 +3,13 @@
 //! More inbound data can only lengthen a window, so whatever is open here is open. That one is absent or closed says
 //! nothing: for a negative the store is asked.
 //!
-//! What a turn did not ask the store for is still here when the answer comes: a sight counts by the time at which the turn
-//! was planned, and nothing goes before the turn is over.
+//! They are looked up when a turn is planned, and what was found stays with the turn's records: what the store was not
+//! asked for is still known when its answer comes.
 
 use crate::core::ids::KeyPrint;
 use crate::core::noted::Passthrough;
-use crate::core::time::{Now, Timestamp};
-use crate::core::window::{Window, WindowRules, WindowState};
+use crate::core::time::Now;
+use crate::core::window::Window;
 use hashbrown::HashMap;
 use std::hash::BuildHasherDefault;
 
@@ -38,7 +38,7 @@ impl SeenWindows {
         SeenWindows { capacity: capacity / 2, ..SeenWindows::default() }
     }
 
-    /// Notes a window as it is now known. The space may be exceeded by what one turn notes.
+    /// Notes a window as it is now known.
     pub(super) fn note(&mut self, print: KeyPrint, window: Window, now: Now) {
         if self.capacity > 0 {
             self.young.insert(print, Sight { window, at_ms: now.mono_ms });
@@ -53,20 +53,10 @@ impl SeenWindows {
         }
     }
 
-    /// A window that had been seen a moment before that time, or since.
-    pub(super) fn get(&self, print: KeyPrint, as_of_ms: i64) -> Option<Window> {
+    /// A window that was seen a moment ago.
+    pub(super) fn get(&self, print: KeyPrint, now: Now) -> Option<Window> {
         let sight = self.young.get(&print).or_else(|| self.old.get(&print))?;
-        (as_of_ms - sight.at_ms < BELIEVED_MS).then_some(sight.window)
-    }
-
-    /// Whether it is known to be open.
-    pub(super) fn is_open(&self, print: KeyPrint, rules: WindowRules, now: Now) -> bool {
-        self.get(print, now.mono_ms).is_some_and(|window| rules.state(&window, now.wall) == WindowState::Open)
-    }
-
-    /// Whether an act at that time surely falls into a session that was told.
-    pub(super) fn covers(&self, print: KeyPrint, act: Timestamp, rules: WindowRules, now: Now) -> bool {
-        self.get(print, now.mono_ms).is_some_and(|window| act < window.expires_at(rules.length))
+        (now.mono_ms - sight.at_ms < BELIEVED_MS).then_some(sight.window)
     }
 
     /// Nothing is known any more.
@@ -80,6 +70,7 @@ impl SeenWindows {
 mod tests {
     use super::*;
     use crate::core::ids::{Offset, Partition, Position};
+    use crate::core::time::Timestamp;
 
     fn window(offset: i64) -> Window {
         let position = Position { partition: Partition(0), offset: Offset(offset) };
@@ -96,9 +87,9 @@ mod tests {
         for turn in 0..300 {
             let of_turn = || (0..1 + turn % 25).map(|number| KeyPrint([turn, number]));
             of_turn().for_each(|print| seen.note(print, window(turn as i64), at(0)));
-            assert!(of_turn().all(|print| seen.get(print, 0) == Some(window(turn as i64))));
+            assert!(of_turn().all(|print| seen.get(print, at(0)) == Some(window(turn as i64))));
             seen.make_room();
-            assert!(of_turn().all(|print| seen.get(print, 0).is_some()), "those of turn {turn} are the newest");
+            assert!(of_turn().all(|print| seen.get(print, at(0)).is_some()), "those of turn {turn} are the newest");
             assert!(seen.young.len() < 10 && seen.old.len() < 10 + 25);
         }
     }
@@ -107,16 +98,16 @@ mod tests {
     fn a_sight_is_believed_for_ten_seconds_and_not_after_a_clearing() {
         let mut seen = SeenWindows::new(20);
         seen.note(KeyPrint([1, 1]), window(1), at(0));
-        assert!(seen.get(KeyPrint([1, 1]), 9_999).is_some());
-        assert!(seen.get(KeyPrint([1, 1]), 10_000).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), at(9_999)).is_some());
+        assert!(seen.get(KeyPrint([1, 1]), at(10_000)).is_none());
         seen.clear();
-        assert!(seen.get(KeyPrint([1, 1]), 0).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), at(0)).is_none());
     }
 
     #[test]
     fn without_room_nothing_is_noted() {
         let mut seen = SeenWindows::new(0);
         seen.note(KeyPrint([1, 1]), window(1), at(0));
-        assert!(seen.get(KeyPrint([1, 1]), 0).is_none());
+        assert!(seen.get(KeyPrint([1, 1]), at(0)).is_none());
     }
 }

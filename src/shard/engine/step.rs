@@ -72,8 +72,6 @@ pub struct Locate {
 /// What a turn reads.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Plan {
-    /// When it was made, in ms of the clock that only grows.
-    pub planned_at_ms: i64,
     /// Frontiers and windows, read together.
     pub request: ReadRequest,
     /// The keys of those windows as hashes, in the same order.

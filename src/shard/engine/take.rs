@@ -82,7 +82,7 @@ impl Engine {
             Ok(intent) => {
                 let key = intent.window_key();
                 let print = key.print();
-                Pending::Judge(Box::new(Question { intent, key, print }))
+                Pending::Judge(Box::new(Question { intent, key, print, seen: None }))
             }
         };
         let read_at_ms = self.excused.counting_ms(now.mono_ms);

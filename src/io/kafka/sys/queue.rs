@@ -8,8 +8,9 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many messages one call takes: few enough for the stack, enough to make the call's lock cheap.
-const CHUNK: usize = 512;
+/// How many messages one call takes: few enough for the stack and for a limit in bytes, enough to make the call's lock
+/// cheap.
+const CHUNK: usize = 128;
 
 /// A queue of a client, with a reference that keeps the client alive.
 pub(in super::super) struct Queue {
@@ -75,21 +76,22 @@ impl Queue {
         unsafe { ffi::rd_kafka_queue_length(self.pointer) }
     }
 
-    /// Takes at most so many messages, without waiting.
+    /// Takes at most so many messages, without waiting. `each` tells whether there is room for more: without, only the
+    /// messages of the call under way follow.
     ///
     /// What was fetched before a seek, a pause or a new assignment never comes out: each of them raises the
     /// partition's version at once, and `rd_kafka_consume_batch_queue` drops messages of an older one.
-    pub fn take(&self, max: usize, mut each: impl FnMut(Message)) -> usize {
-        let mut taken = 0;
+    pub fn take(&self, max: usize, mut each: impl FnMut(Message) -> bool) -> usize {
+        let (mut taken, mut has_room) = (0, true);
         let mut chunk = [null_mut::<ffi::rd_kafka_message_t>(); CHUNK];
-        while taken < max {
+        while taken < max && has_room {
             let room = CHUNK.min(max - taken);
             // SAFETY: the buffer holds at least `room` pointers; each one returned is a message that is ours.
             let count = unsafe { ffi::rd_kafka_consume_batch_queue(self.pointer, 0, chunk.as_mut_ptr(), room) };
             let count = usize::try_from(count).unwrap_or(0);
             for pointer in chunk.iter().take(count) {
                 // SAFETY: see above; ownership goes to the value, exactly once.
-                each(unsafe { Message::from_owned(*pointer) });
+                has_room = each(unsafe { Message::from_owned(*pointer) });
             }
             taken += count;
             if count < room {
