@@ -5,6 +5,9 @@ CHAOS_SECONDS ?= 30
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
+# A Kafka whose collector does not stop it: else every p99 would tell of that, and of little else.
+BENCH := KAFKA_GC=-XX:+UseZGC scripts/services.sh run --
+
 .PHONY: help demo test check sim fuzz bench bench-quick bench-growth instructions latency chaos services-up services-down
 
 help: ## list the targets
@@ -32,20 +35,20 @@ fuzz: ## random and mutated bytes through every decoder, FUZZ_SECONDS=60 or FUZZ
 		$(CARGO) test --locked --test fuzz -- --nocapture
 
 bench: ## the worker beside a bare passthrough, three times each; writes docs/benchmarks.md
-	scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+	$(BENCH) $(CARGO) bench --locked --bench comparison
 
 bench-quick: ## a short look at the same; writes target/benchmarks.md
 	BENCH_EVENTS=1000000 BENCH_ROUNDS=1 BENCH_SECONDS=5 BENCH_REPORT=target/benchmarks.md \
-		scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+		$(BENCH) $(CARGO) bench --locked --bench comparison
 
 bench-growth: ## what an event costs as windows, partitions, texts grow; writes docs/benchmarks-growth.md
-	BENCH_ONLY=growth scripts/services.sh run -- $(CARGO) bench --locked --bench comparison
+	BENCH_ONLY=growth $(BENCH) $(CARGO) bench --locked --bench comparison
 
 instructions: ## what decoding, deciding and encoding cost, in instructions a record (needs valgrind)
 	$(CARGO) bench --locked --bench steps -- instructions
 
 latency: ## from intent to verdict: percentiles of positives and negatives
-	SESSIONGATE_TEST_WORKER_LOG=error scripts/services.sh run -- $(CARGO) bench --locked --bench latency
+	SESSIONGATE_TEST_WORKER_LOG=error $(BENCH) $(CARGO) bench --locked --bench latency
 
 chaos: ## kill, stop and flush everything under traffic, CHAOS_SECONDS=30 each; prints what came out
 	CHAOS_SECONDS=$(CHAOS_SECONDS) scripts/chaos.sh

@@ -6,7 +6,8 @@
 #   services.sh down [--wipe]        stop what `up` started; --wipe deletes its data too
 #   services.sh run -- COMMAND...    start both on free ports, run COMMAND against them, stop both
 #
-# KAFKA_PORT (9092) and REDIS_PORT (6379) are the ports of `up`. SESSIONGATE_SERVICES_DIR (target/services) holds
+# KAFKA_PORT (9092) and REDIS_PORT (6379) are the ports of `up`. KAFKA_GC (-XX:+UseSerialGC) is the collector of Kafka's
+# JVM: the usual one is small, and stops Kafka for 20 to 30 ms once a second under load. SESSIONGATE_SERVICES_DIR (target/services) holds
 # the jars and the data. `run` tells COMMAND where the services are in SESSIONGATE_TEST_BROKERS,
 # SESSIONGATE_TEST_REDIS_URL, SESSIONGATE_TEST_KAFKA_LIBS and SESSIONGATE_TEST_REDIS_SERVER, and their process ids in
 # SESSIONGATE_TEST_KAFKA_PID and SESSIONGATE_TEST_REDIS_PID.
@@ -132,7 +133,7 @@ start_kafka() {
   mkdir -p "$dir"
   printf '%s\n' "$port" >"$dir/port"
   kafka_properties "$dir" "$port" "$controller_port" >"$dir/server.properties"
-  local java=(java -Xmx768m -Xms256m -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError -cp "$libs_dir/*"
+  local java=(java -Xmx768m -Xms256m "${KAFKA_GC:--XX:+UseSerialGC}" -XX:+ExitOnOutOfMemoryError -cp "$libs_dir/*"
     "-Dlog4j2.configurationFile=$scripts_dir/kafka-log4j2.properties" "-Dkafka.logs.dir=$dir")
   if [ ! -f "$dir/data/meta.properties" ]; then
     "${java[@]}" kafka.tools.StorageTool format --ignore-formatted -t c2Vzc2lvbmdhdGUtLS0tLQ \
