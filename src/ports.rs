@@ -194,6 +194,8 @@ pub struct Polled {
     pub assignment: Option<Assignment>,
     /// Records.
     pub records: Vec<Fetched>,
+    /// There are more, although fewer came than were asked for: they were large.
+    pub is_cut: bool,
     /// Partitions whose end was reached after those records.
     pub ends: Vec<ReachedEnd>,
     /// Cursors to be placed anew.

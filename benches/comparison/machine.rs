@@ -30,8 +30,9 @@ pub fn description() -> String {
     };
     let memory_kb = field("/proc/meminfo", "MemTotal").split(' ').next().and_then(|kb| kb.parse().ok()).unwrap_or(0.0);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let collector = std::env::var("KAFKA_GC").unwrap_or_else(|_| "the default collector".to_owned());
     format!(
-        "{} x {}, {:.0} GB of memory, Linux {}",
+        "{} x {}, {:.0} GB of memory, Linux {}, Kafka with {collector}",
         std::thread::available_parallelism().map_or(0, usize::from),
         field("/proc/cpuinfo", "model name"),
         memory_kb / 1024.0 / 1024.0,

@@ -40,8 +40,7 @@ impl Report {
         page.push_str("# Benchmarks\n\nWritten by `make bench`; not edited by hand.\n\n");
         writeln!(
             page,
-            "- Machine: {}; it also hosts the broker (with ZGC: a collector that stops it would be in every p99), Redis, the \
-             load and the readers.",
+            "- Machine: {}; it also hosts the broker, Redis, the load and the readers.",
             machine::description()
         )
         .unwrap();

@@ -82,6 +82,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             (Step::Poll(take), Some(merging)) => match merging.ended() {
                 Some(Merged::Answered(outcomes)) => return Performed::Answer(Input::Merged(outcomes)),
                 Some(Merged::Unanswered(calls, error)) => return unanswered(Step::Merge(calls), error.into()),
+                Some(Merged::Broken(why)) => return Performed::Broken(LogError::Fatal(why.to_owned())),
                 None => Step::Poll(take),
             },
             (step, _) => step,
@@ -113,8 +114,8 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let Take { wait_ms, max_inbound, max_intents } = take;
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
         let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
-        let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
-        let mut batch = Batch { settled, assignment, ends, out_of_range, topology, ..Batch::default() };
+        let Polled { settled, assignment, records, is_cut, ends, out_of_range, topology } = polled;
+        let mut batch = Batch { settled, assignment, is_cut, ends, out_of_range, topology, ..Batch::default() };
         // Items are large: growing step by step would copy each of them again.
         let inbound = records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).count();
         batch.inbound.reserve_exact(inbound);

@@ -1,6 +1,6 @@
 //! Merging beside everything else: while the store takes the windows of one transaction, the shard works on the next.
 
-use crate::job_thread::{Ended, JobThread};
+use crate::job_thread::JobThread;
 use crate::ports::{MergeCall, MergeOutcome, StoreError, Waker, WindowStore};
 
 /// How merges have ended.
@@ -10,6 +10,8 @@ pub enum Merged {
     Answered(Vec<MergeOutcome>),
     /// It has not: nothing is known of what became of them.
     Unanswered(Vec<MergeCall>, StoreError),
+    /// Whoever merged has ended, and will not again.
+    Broken(&'static str),
 }
 
 /// Takes merges and tells later how they ended; one batch of them is under way at a time.
@@ -26,8 +28,6 @@ pub struct MergeThread {
     thread: JobThread<Vec<MergeCall>, Merged>,
     /// Merges were handed over, and nothing was heard of them.
     is_busy: bool,
-    /// What could not be handed over.
-    left: Vec<MergeCall>,
 }
 
 impl MergeThread {
@@ -38,25 +38,22 @@ impl MergeThread {
             Err(error) => tell(Merged::Unanswered(calls, error)),
         };
         let thread = JobThread::start("merges", merge, move || wake())?;
-        Ok(MergeThread { thread, is_busy: false, left: Vec::new() })
+        Ok(MergeThread { thread, is_busy: false })
     }
 }
 
 impl Merging for MergeThread {
     fn begin(&mut self, calls: Vec<MergeCall>) {
         self.is_busy = true;
-        // After a panic of the thread every merge fails until somebody looks at it.
-        self.left = self.thread.give(calls).err().unwrap_or_default();
+        // Should the thread have panicked, whoever asks for the end is told.
+        let _ = self.thread.give(calls);
     }
 
     fn ended(&mut self) -> Option<Merged> {
         if !self.is_busy {
             return None;
         }
-        let merged = self.thread.told().unwrap_or_else(|Ended| {
-            let error = StoreError::Unavailable("the merging thread has ended".to_owned());
-            Some(Merged::Unanswered(std::mem::take(&mut self.left), error))
-        });
+        let merged = self.thread.told().unwrap_or(Some(Merged::Broken("the merging thread has ended")));
         self.is_busy = merged.is_none();
         merged
     }

@@ -17,7 +17,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A poll takes about so much of each stream: large records are fewer, so that a turn's memory stays as it is.
+/// A poll takes so much of each stream, and what lay in the same chunk: large records are fewer, so that a turn's memory
+/// stays as it is.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
 
 /// The consumer of one shard.
@@ -120,6 +121,7 @@ impl Consumer {
                 }
                 bytes < MOST_BYTES
             });
+            polled.is_cut |= bytes >= MOST_BYTES;
         }
         Ok(())
     }

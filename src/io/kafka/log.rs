@@ -161,7 +161,7 @@ impl Log for KafkaLog {
 }
 
 fn is_empty(polled: &Polled) -> bool {
-    let Polled { settled, assignment, records, ends, out_of_range, topology } = polled;
+    let Polled { settled, assignment, records, is_cut: _, ends, out_of_range, topology } = polled;
     settled.is_none()
         && assignment.is_none()
         && records.is_empty()

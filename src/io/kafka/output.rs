@@ -65,7 +65,7 @@ impl Output {
     pub(super) fn settled(&mut self) -> Result<Option<Settled>, LogError> {
         match self {
             Output::ExactlyOnce(transactions) => transactions.settled(),
-            Output::AtLeastOnce(plain) => Ok(plain.settled()),
+            Output::AtLeastOnce(plain) => plain.settled(),
         }
     }
 

@@ -80,7 +80,7 @@ impl Plain {
         offsets: &BTreeMap<StreamPartition, Offset>,
         consumer: &Consumer,
     ) -> Result<(), LogError> {
-        self.hear();
+        self.hear()?;
         if self.is_committing || self.news.is_some() {
             return Ok(());
         }
@@ -109,9 +109,9 @@ impl Plain {
     }
 
     /// How a commit ended, once.
-    pub(super) fn settled(&mut self) -> Option<Settled> {
-        self.hear();
-        self.news.take()
+    pub(super) fn settled(&mut self) -> Result<Option<Settled>, LogError> {
+        self.hear()?;
+        Ok(self.news.take())
     }
 
     /// What has left cannot be called back: it comes again, which is what "at least once" says.
@@ -131,15 +131,17 @@ impl Plain {
         Ok(())
     }
 
-    fn hear(&mut self) {
-        if let Ok(Some(settled)) = self.committer.told() {
+    fn hear(&mut self) -> Result<(), LogError> {
+        if let Some(settled) = self.committer.told().map_err(|Ended| thread_is_gone())? {
             self.is_committing = false;
             self.news = Some(settled);
         }
+        Ok(())
     }
 }
 
-/// What is said when the committing thread has ended.
+pub(super) const THREAD_IS_GONE: &str = "the committing thread has ended";
+
 pub(super) fn thread_is_gone() -> LogError {
-    LogError::Fatal("the committing thread has ended".to_owned())
+    LogError::Fatal(THREAD_IS_GONE.to_owned())
 }

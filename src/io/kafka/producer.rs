@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 /// How long a wait for the brokers goes on before failures are looked at.
 const STEP: Duration = Duration::from_millis(50);
 
-/// How long librdkafka takes at most to see that records are to go at once.
-const SEND_STEP: Duration = Duration::from_millis(1);
+/// How long librdkafka is given to see that records are to go at once.
+const HURRY_STEP: Duration = Duration::from_millis(1);
 
 /// How long a full queue is given to make room, before it is tried again.
 const ROOM_STEP: Duration = Duration::from_millis(2);
@@ -117,9 +117,9 @@ impl Producer {
         }
     }
 
-    /// Lets records go that would wait for others, and does not wait for them.
-    pub(super) fn send_now(&self) {
-        sys::flush(&self.handle, SEND_STEP);
+    /// Asks for records that would wait for others to go at once. A hint: what has gone is for `flush` to say.
+    pub(super) fn hurry(&self) {
+        sys::flush(&self.handle, HURRY_STEP);
     }
 
     /// Waits until every record is in its topic or has failed.

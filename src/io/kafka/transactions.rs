@@ -6,7 +6,7 @@
 //! and the next is begun only when that one is known to be through.
 
 use super::consumer::Consumer;
-use super::plain::thread_is_gone;
+use super::plain::{THREAD_IS_GONE, thread_is_gone};
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::WakeUp;
 use super::turn::{Offering, Turn};
@@ -16,9 +16,13 @@ use crate::job_thread::{Ended, JobThread};
 use crate::ports::{CommitOutcome, LogError, OutputRecord, Settled};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const TURNS: usize = 3;
+
+/// A commit makes no more calls than this, each of which may take the whole of its time: the offsets, once more when they
+/// were refused for now, the outputs, and the commit itself, likewise.
+const CALLS_OF_A_COMMIT: u32 = 5;
 
 /// A filled transaction on its way to the committing thread, and back.
 struct Job {
@@ -82,7 +86,13 @@ impl Transactions {
 
     /// Writes into the open transaction, behind everything that was written before.
     pub(super) fn produce(&mut self, outputs: &[OutputRecord]) -> Result<(), LogError> {
-        self.hear_until(|transactions| !transactions.is_flushing, "the outputs before these are still on their way")?;
+        // The committing thread ends by itself in a few call time-outs: giving up before it would be an abort.
+        let is_known = |transactions: &Transactions| !transactions.is_flushing || !transactions.is_committing;
+        let otherwise = "the outputs before these are still on their way";
+        self.hear_until(is_known, self.call_timeout * CALLS_OF_A_COMMIT, otherwise)?;
+        if self.is_flushing {
+            return Err(LogError::Unavailable(otherwise.to_owned()));
+        }
         self.current()?.produce(outputs)
     }
 
@@ -132,7 +142,7 @@ impl Transactions {
 
     /// Gives everything up that is not committed; what is being committed ends in one way or the other.
     pub(super) fn abort(&mut self) -> Result<(), LogError> {
-        self.hear_until(|transactions| !transactions.is_committing, "a commit is still under way")?;
+        self.hear_until(|transactions| !transactions.is_committing, self.call_timeout, "a commit is still under way")?;
         if let Some(mut job) = self.unconfirmed.take() {
             if let Err(error) = job.turn.abort() {
                 self.unconfirmed = Some(job);
@@ -153,15 +163,28 @@ impl Transactions {
 
     /// Takes what the committing thread has told.
     fn hear(&mut self) {
-        while let Ok(Some(told)) = self.committer.told() {
-            self.learn(told);
+        loop {
+            match self.committer.told() {
+                Ok(Some(told)) => self.learn(told),
+                Ok(None) => return,
+                Err(Ended) => {
+                    self.broken = Some(THREAD_IS_GONE.to_owned());
+                    return;
+                }
+            }
         }
     }
 
-    fn hear_until(&mut self, done: impl Fn(&Transactions) -> bool, otherwise: &str) -> Result<(), LogError> {
+    fn hear_until(
+        &mut self,
+        done: impl Fn(&Transactions) -> bool,
+        at_most: Duration,
+        otherwise: &str,
+    ) -> Result<(), LogError> {
+        let deadline = Instant::now() + at_most;
         self.hear();
-        while !done(self) {
-            match self.committer.wait(self.call_timeout) {
+        while !done(self) && self.broken.is_none() {
+            match self.committer.wait(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Some(told)) => self.learn(told),
                 Ok(None) => return Err(LogError::Unavailable(otherwise.to_owned())),
                 Err(Ended) => return Err(thread_is_gone()),

@@ -137,13 +137,17 @@ impl Turn {
     pub(super) fn commit(&mut self, offering: &Offering, flushed: impl Fn()) -> Result<CommitOutcome, LogError> {
         if self.stage != Stage::Committing {
             self.open()?;
-            // The last outputs travel while the offsets are added.
-            self.producer.send_now();
-            if let Some(reason) = self.send_offsets(offering)? {
+            // The last outputs travel while the offsets are added: only the commit needs both.
+            self.producer.hurry();
+            let added = self.send_offsets(offering);
+            if !matches!(added, Ok(Some(_))) {
+                // Also when the offsets found nobody: outputs that come behind these wait for them only.
+                self.producer.flush(self.call_timeout)?;
+                flushed();
+            }
+            if let Some(reason) = added? {
                 return self.give_up(reason);
             }
-            self.producer.flush(self.call_timeout)?;
-            flushed();
             self.stage = Stage::Committing;
         }
         match self.repeat("the commit", self.call_timeout, sys::commit)? {

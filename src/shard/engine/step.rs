@@ -124,6 +124,8 @@ pub struct Batch {
     pub settled: Option<Settled>,
     /// A change of the assignment.
     pub assignment: Option<Assignment>,
+    /// There are more records, although fewer came than were asked for.
+    pub is_cut: bool,
     /// Inbound records, in order per partition.
     pub inbound: Vec<InboundItem>,
     /// Intent records, in order per partition.

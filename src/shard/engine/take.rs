@@ -17,7 +17,7 @@ impl Engine {
         }
         if !std::mem::take(&mut self.is_resting) {
             let most = batch.inbound.len().max(batch.intents.len());
-            self.took_all = most < self.rules.batch_records;
+            self.took_all = most < self.rules.batch_records && !batch.is_cut;
         }
         if let Some(topology) = batch.topology {
             self.new_topology(topology);

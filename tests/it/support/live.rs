@@ -113,7 +113,7 @@ impl<'a> Live<'a> {
 
     /// Lets something happen to the broker that starts it anew, and sees the verdicts only afterwards. A broker that is
     /// starting names no leader for some partitions, and librdkafka, which this process reads with, may crash on that
-    /// (<https://github.com/confluentinc/librdkafka/issues/5280>).
+    /// (<https://github.com/confluentinc/librdkafka/issues/5280>). Waits end when it looks again.
     pub fn looking_away(&self, happens: impl FnOnce()) {
         self.shared.look_away.store(true, Ordering::SeqCst);
         happens();

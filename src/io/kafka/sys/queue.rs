@@ -8,9 +8,10 @@ use std::ptr::{null, null_mut};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How many messages one call takes: few enough for the stack and for a limit in bytes, enough to make the call's lock
-/// cheap.
-const CHUNK: usize = 128;
+/// How many messages one call takes: few enough for the stack, enough to make the call's lock cheap.
+const CHUNK: usize = 512;
+/// How many the first call takes, and each more than the one before: a few large ones may leave no room for more.
+const FIRST_CHUNK: usize = 16;
 
 /// A queue of a client, with a reference that keeps the client alive.
 pub(in super::super) struct Queue {
@@ -82,10 +83,11 @@ impl Queue {
     /// What was fetched before a seek, a pause or a new assignment never comes out: each of them raises the
     /// partition's version at once, and `rd_kafka_consume_batch_queue` drops messages of an older one.
     pub fn take(&self, max: usize, mut each: impl FnMut(Message) -> bool) -> usize {
-        let (mut taken, mut has_room) = (0, true);
+        let (mut taken, mut has_room, mut next) = (0, true, FIRST_CHUNK);
         let mut chunk = [null_mut::<ffi::rd_kafka_message_t>(); CHUNK];
         while taken < max && has_room {
-            let room = CHUNK.min(max - taken);
+            let room = next.min(max - taken);
+            next = (2 * next).min(CHUNK);
             // SAFETY: the buffer holds at least `room` pointers; each one returned is a message that is ours.
             let count = unsafe { ffi::rd_kafka_consume_batch_queue(self.pointer, 0, chunk.as_mut_ptr(), room) };
             let count = usize::try_from(count).unwrap_or(0);
