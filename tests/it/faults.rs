@@ -88,7 +88,7 @@ impl<'a> Round<'a> {
 
     fn write_row(&self, finding: &Finding) {
         let Ok(path) = std::env::var(CHAOS_TABLE) else { return };
-        let Finding { outcome, waits, wrong_windows, .. } = finding;
+        let Finding { outcome, waits, wrong_windows } = finding;
         let counts = [
             outcome.verdicts,
             outcome.lost,
@@ -96,7 +96,7 @@ impl<'a> Round<'a> {
             outcome.false_closed,
             outcome.timed_out,
             outcome.false_open,
-            finding.unexplained(),
+            outcome.dead,
             *wrong_windows,
         ];
         let counts = counts.map(|count| count.to_string()).join("\t");

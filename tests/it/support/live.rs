@@ -1,7 +1,7 @@
 //! Traffic that goes on while something breaks. It knows what is right: who wrote, who never did, and when each intent
 //! was sent.
 
-use super::site::{DEAD, INBOUND, INTENTS, SEND, Seen, Site, TEMPLATE};
+use super::site::{INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use super::traffic::{Outcome, Right, Truth, inbound, intent, key, now_ms};
 use super::wait_until;
 use rdkafka::client::ClientContext;
@@ -10,7 +10,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -77,29 +77,19 @@ pub struct Finding {
     pub waits: Waits,
     /// Windows that Redis does not hold as the customers' last messages say.
     pub wrong_windows: usize,
-    /// Dead letters that are right: of intents that lie in the log twice.
-    pub repeated: usize,
 }
 
 impl Finding {
     pub fn is_right(&self) -> bool {
-        Outcome { dead: self.unexplained(), ..self.outcome }.is_right() && self.wrong_windows == 0
-    }
-
-    /// The dead letters that nobody asked for.
-    pub fn unexplained(&self) -> usize {
-        self.outcome.dead - self.repeated
+        self.outcome.is_right() && self.wrong_windows == 0
     }
 }
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Finding { outcome, waits: Waits { negative, positive }, wrong_windows, repeated } = self;
+        let Finding { outcome, waits: Waits { negative, positive }, wrong_windows } = self;
         let (negative, positive) = (negative.as_millis(), positive.as_millis());
-        write!(
-            f,
-            "{outcome} ({repeated} of repeated intents), {wrong_windows} wrong windows; longest wait {negative} ms closed, {positive} ms open"
-        )
+        write!(f, "{outcome}, {wrong_windows} wrong windows; longest wait {negative} ms closed, {positive} ms open")
     }
 }
 
@@ -177,27 +167,7 @@ impl<'a> Live<'a> {
             wrong_windows == 0
         });
         let outcome = truth.check(self.site, at_least_once);
-        let repeated = if outcome.dead == 0 { 0 } else { self.letters_of_repeated() };
-        Finding { outcome, waits: self.shared.known().waits, wrong_windows, repeated }
-    }
-
-    /// How many dead letters say `duplicate_intent` of one that did lie in its partition before. A producer may write
-    /// records twice when their broker dies, also an idempotent one.
-    fn letters_of_repeated(&self) -> usize {
-        let (mut known, mut repeated) = (HashSet::new(), HashSet::new());
-        self.site.read_each(INTENTS, |seen| {
-            let id = seen.json()["intent_id"].as_str().unwrap().to_owned();
-            if !known.insert((seen.partition, id)) {
-                repeated.insert([seen.partition.to_string(), seen.offset.to_string()]);
-            }
-        });
-        let told = |letter: &Seen, name: &str| letter.header(&format!("sessiongate.error.{name}")).unwrap_or_default();
-        let is_right = |letter: &&Seen| {
-            told(letter, "reason") == "duplicate_intent"
-                && told(letter, "topic") == self.site.topic(INTENTS)
-                && repeated.contains(&[told(letter, "partition"), told(letter, "offset")])
-        };
-        self.site.read(DEAD).iter().filter(is_right).count()
+        Finding { outcome, waits: self.shared.known().waits, wrong_windows }
     }
 
     fn truth(&self) -> Truth {
