@@ -7,10 +7,10 @@
 #   services.sh run -- COMMAND...    start both on free ports, run COMMAND against them, stop both
 #
 # KAFKA_PORT (9092) and REDIS_PORT (6379) are the ports of `up`. KAFKA_GC (-XX:+UseSerialGC) is the collector of Kafka's
-# JVM: the default takes little memory, and stops Kafka for 20 to 30 ms once a second under load. SESSIONGATE_SERVICES_DIR (target/services) holds
-# the jars and the data. `run` tells COMMAND where the services are in SESSIONGATE_TEST_BROKERS,
-# SESSIONGATE_TEST_REDIS_URL, SESSIONGATE_TEST_KAFKA_LIBS and SESSIONGATE_TEST_REDIS_SERVER, and their process ids in
-# SESSIONGATE_TEST_KAFKA_PID and SESSIONGATE_TEST_REDIS_PID.
+# JVM: the default takes little memory, and stops Kafka for 20 to 30 ms once a second under load.
+# SESSIONGATE_SERVICES_DIR (target/services) holds the jars and the data. `run` tells COMMAND where the services are in
+# SESSIONGATE_TEST_BROKERS, SESSIONGATE_TEST_REDIS_URL, SESSIONGATE_TEST_KAFKA_LIBS and SESSIONGATE_TEST_REDIS_SERVER, and
+# their process ids in SESSIONGATE_TEST_KAFKA_PID and SESSIONGATE_TEST_REDIS_PID.
 set -euo pipefail
 
 scripts_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

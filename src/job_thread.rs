@@ -1,7 +1,7 @@
 //! A thread that does one job after the other beside its owner's work.
 
 use std::io;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -36,12 +36,9 @@ impl<Job: Send + 'static, Told: Send + 'static> JobThread<Job, Told> {
         Ok(JobThread { jobs: Some(jobs), told, thread: Some(thread) })
     }
 
-    /// Hands a job over, or gives it back when the thread has ended.
-    pub fn give(&self, job: Job) -> Result<(), Job> {
-        match &self.jobs {
-            Some(jobs) => jobs.send(job).map_err(|SendError(job)| job),
-            None => Err(job),
-        }
+    /// Hands a job over.
+    pub fn give(&self, job: Job) -> Result<(), Ended> {
+        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or(Ended)
     }
 
     /// What it has told, if anything.

@@ -103,7 +103,7 @@ impl Plain {
         for (partition, offset) in offsets {
             consumer.add(&mut list, *partition, *offset);
         }
-        self.committer.give(list).map_err(|_| thread_is_gone())?;
+        self.committer.give(list).map_err(thread_is_gone)?;
         self.is_committing = true;
         Ok(())
     }
@@ -121,7 +121,7 @@ impl Plain {
             match self.committer.wait(self.call_timeout) {
                 Ok(Some(_)) => self.is_committing = false,
                 Ok(None) => return Err(LogError::Unavailable("a commit is still under way".to_owned())),
-                Err(Ended) => return Err(thread_is_gone()),
+                Err(ended) => return Err(thread_is_gone(ended)),
             }
         }
         self.producer.purge();
@@ -132,7 +132,7 @@ impl Plain {
     }
 
     fn hear(&mut self) -> Result<(), LogError> {
-        if let Some(settled) = self.committer.told().map_err(|Ended| thread_is_gone())? {
+        if let Some(settled) = self.committer.told().map_err(thread_is_gone)? {
             self.is_committing = false;
             self.news = Some(settled);
         }
@@ -142,6 +142,6 @@ impl Plain {
 
 pub(super) const THREAD_IS_GONE: &str = "the committing thread has ended";
 
-pub(super) fn thread_is_gone() -> LogError {
+pub(super) fn thread_is_gone(_: Ended) -> LogError {
     LogError::Fatal(THREAD_IS_GONE.to_owned())
 }

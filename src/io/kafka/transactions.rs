@@ -126,7 +126,7 @@ impl Transactions {
                 Box::new(Job { turn, offering })
             }
         };
-        self.committer.give(job).map_err(|_| thread_is_gone())?;
+        self.committer.give(job).map_err(thread_is_gone)?;
         (self.is_committing, self.is_flushing) = (true, true);
         Ok(())
     }
@@ -187,7 +187,7 @@ impl Transactions {
             match self.committer.wait(deadline.saturating_duration_since(Instant::now())) {
                 Ok(Some(told)) => self.learn(told),
                 Ok(None) => return Err(LogError::Unavailable(otherwise.to_owned())),
-                Err(Ended) => return Err(thread_is_gone()),
+                Err(ended) => return Err(thread_is_gone(ended)),
             }
         }
         match &self.broken {

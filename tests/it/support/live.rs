@@ -3,7 +3,7 @@
 
 use super::site::{INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use super::traffic::{Outcome, Right, Truth, inbound, intent, key, now_ms};
-use super::wait_until;
+use super::{wait_longer, wait_until};
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -438,9 +438,9 @@ impl Reader {
             list.set_partition_offset(&topic, partition, Offset::Beginning).unwrap();
         }
         self.consumer.unassign().unwrap();
-        while shared.look_away.load(Ordering::SeqCst) && !shared.stop_reading.load(Ordering::SeqCst) {
-            thread::sleep(Duration::from_millis(20));
-        }
+        wait_longer("the broker to be looked at again", 2 * PATIENCE, || {
+            !shared.look_away.load(Ordering::SeqCst) || shared.stop_reading.load(Ordering::SeqCst)
+        });
         self.consumer.assign(&list).unwrap();
     }
 }
