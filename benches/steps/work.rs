@@ -166,6 +166,8 @@ impl Shard {
             commit_interval: Span::from_millis(10),
             longest_transaction: Span::from_millis(300),
             max_transaction_records: RECORDS,
+            gathered_windows: RECORDS,
+            gathers_for: Span::from_secs(5),
             dedup_records: 100_000,
             reapply_margin: Span::from_hours(1),
             emit_opened: true,

@@ -2,6 +2,7 @@
 
 use super::preflight::Found;
 use crate::config::{self, COMMIT_CAP, Config, Guarantee, Partitioning, RedisConfig, Secret};
+use crate::core::time::Span;
 use crate::io::kafka::{self, HistorySource, KafkaSettings};
 use crate::io::otlp::{Naming, OtlpSettings};
 use crate::io::redis::{Access, Login, Node, SentinelAccess, Tls};
@@ -12,6 +13,10 @@ use std::time::Duration;
 
 /// While there is more to take, a transaction grows to so many records: a crash repeats at most these, twice over.
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
+/// While a partition is behind, a shard holds about so many windows, at 100 to 200 bytes each, before Redis gets them.
+const GATHERED_WINDOWS: usize = 100_000;
+/// And no longer than this: so much of the log, at most, is applied again after a crash.
+const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.
 const BATCH_RECORDS: usize = 4_000;
 /// A shard remembers about so many windows, at 50 to 100 bytes each, that it saw a moment ago.
@@ -88,6 +93,8 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         commit_interval: config.worker.commit_interval,
         longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
+        gathered_windows: GATHERED_WINDOWS,
+        gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,
         emit_opened: true,

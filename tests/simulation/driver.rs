@@ -58,6 +58,8 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         commit_interval: Span::from_millis(20),
         longest_transaction: Span::from_millis(60),
         max_transaction_records: 40,
+        gathered_windows: 4,
+        gathers_for: Span::from_millis(300),
         dedup_records: DEDUP_RECORDS,
         reapply_margin: Span::from_millis(2_000),
         emit_opened: true,

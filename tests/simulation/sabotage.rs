@@ -118,6 +118,11 @@ impl Worker {
 
     pub fn step_sabotaged(&mut self, mutant: Mutant, step: Step) -> bool {
         match (mutant, step) {
+            // The windows come first, whenever there are any.
+            (Mutant::WindowsBeforeCommit, step) if self.sabotage.late_commit.is_some() => match step {
+                step @ Step::Merge(_) => self.perform(step),
+                step => self.commit_late() && self.perform(step),
+            },
             (Mutant::WindowsBeforeCommit, Step::Commit(offsets)) => {
                 self.sabotage.late_commit = Some(offsets);
                 self.feed(Input::CommitBegun);
@@ -134,11 +139,6 @@ impl Worker {
                 self.feed(Input::Aborted);
                 true
             }
-            // The windows come first, whenever there are any.
-            (Mutant::WindowsBeforeCommit, step) if self.sabotage.late_commit.is_some() => match step {
-                step @ Step::Merge(_) => self.perform(step),
-                step => self.commit_late() && self.perform(step),
-            },
             (Mutant::FrontierByItself, Step::Merge(calls)) => {
                 self.hands.store.world.borrow_mut().write_windows_alone(&calls);
                 self.sabotage.late_frontiers = calls;

@@ -6,7 +6,6 @@
 //! nothing of the records below `from`: those have to be in the store (F1), and one that lost them has a lower frontier.
 
 use super::Engine;
-use super::transaction::Transaction;
 use crate::core::ids::{KeyPrint, Offset, Partition, TopicId};
 use crate::core::noted::Passthrough;
 use crate::core::window::Window;
@@ -42,19 +41,13 @@ impl Engine {
     pub fn applied(&self) -> Option<Applied> {
         // Whoever leaves may have let go of windows before the store has them.
         let topology = self.topology.as_ref().filter(|_| self.leaving.is_none())?;
-        let sealed = self.sealed.as_ref().map(|sealed| &sealed.transaction);
-        let transactions = [Some(&self.transaction), sealed].into_iter().flatten();
-        let count: usize = transactions.clone().map(Transaction::count_held).sum();
         let speaks = self.inbound.iter().filter(|(_, cursor)| cursor.placed && cursor.topic_id == topology.topic_id);
         let ranges: BTreeMap<_, _> =
             speaks.map(|(partition, cursor)| (*partition, cursor.merged_to..cursor.next)).collect();
-        if count > MOST_WINDOWS || ranges.is_empty() || topology.topic_id.is_unknown() {
+        if self.holding.len() > MOST_WINDOWS || ranges.is_empty() || topology.topic_id.is_unknown() {
             return None;
         }
-        let mut windows: HashMap<KeyPrint, Window, _> = HashMap::with_capacity_and_hasher(count, Default::default());
-        for (print, window, length) in transactions.flat_map(Transaction::all_held) {
-            windows.entry(print).and_modify(|known| *known = known.merge(window, length)).or_insert(window);
-        }
+        let windows = self.holding.all().map(|(print, window, _)| (print, window)).collect();
         Some(Applied { topic_id: topology.topic_id.clone(), ranges, windows })
     }
 }

@@ -5,7 +5,6 @@ use super::known::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::InboundItem;
-use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{CustomerId, KeyPrint, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
@@ -76,7 +75,7 @@ impl Engine {
             cursor.next = to;
             cursor.note_progress();
             let emits = item.record.offset >= cursor.emit_from;
-            self.transaction.extend(partition, from, to, now.mono_ms);
+            self.holding.extend(partition, from, to, now.mono_ms);
             self.transaction.count_record(now.mono_ms);
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
@@ -98,7 +97,7 @@ impl Engine {
                 let from = cursor.next;
                 cursor.next = reached.offset;
                 cursor.taken = cursor.taken.max(reached.offset);
-                self.transaction.extend(partition, from, reached.offset, now.mono_ms);
+                self.holding.extend(partition, from, reached.offset, now.mono_ms);
             }
         }
     }
@@ -149,16 +148,15 @@ impl Engine {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
         for (Touched { key, print, seen }, customer) in act.touched.iter().zip(act.event.customers()) {
-            let holding = Holding { open: &self.transaction, sealed: self.sealed.as_ref() };
             // What this turn did to it before is held.
             let elsewhere = known.window(*print).or(*seen);
-            let before = match (holding.window(*print, length), elsewhere) {
+            let before = match (self.holding.window(*print), elsewhere) {
                 (Some(held), Some(stored)) => Some(held.merge(stored, length)),
                 (held, stored) => held.or(stored),
             };
             let own = Window::opened_by(act.at, act.record.position());
             let after = before.map_or(own, |before| before.merge(own, length));
-            self.transaction.hold(act.record.partition, (key, *print), after, length);
+            self.holding.hold(act.record.partition, (key, *print), after, length);
             self.noted.push((*print, after));
             if !act.emits {
                 continue;

@@ -3,12 +3,12 @@
 use super::Engine;
 use super::applied::Applied;
 use super::cursor::{FrontierLook, InboundCursor};
+use super::holding::Holding;
 use super::known::Known;
 use super::notice::Notice;
 use super::plan::looked_at;
 use super::rules::{Partitioning, Rules};
 use super::step::{Plan, Reading};
-use super::transaction::Holding;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
 use crate::core::ids::{KeyPrint, Offset, Partition, TopicId, WindowKey};
@@ -28,7 +28,7 @@ struct Evidence<'a> {
     rules: &'a Rules,
     topology: &'a Topology,
     cursors: &'a BTreeMap<Partition, InboundCursor>,
-    holding: Holding<'a>,
+    holding: &'a Holding,
     known: &'a Known<'a>,
     /// What other shards have applied of the same topic.
     others: Vec<Arc<Applied>>,
@@ -50,7 +50,7 @@ impl Evidence<'_> {
         let (print, length) = (question.print, question.window.length);
         let stored = self.known.window(print).or(question.seen);
         let applied = self.others.iter().filter_map(|other| other.windows.get(&print).copied());
-        let known = self.holding.window(print, length).into_iter().chain(stored).chain(applied);
+        let known = self.holding.window(print).into_iter().chain(stored).chain(applied);
         known.reduce(|one, other| one.merge(other, length))
     }
 
@@ -178,7 +178,7 @@ impl Engine {
             rules: &self.rules,
             topology: &topology,
             cursors: &self.inbound,
-            holding: Holding { open: &self.transaction, sealed: self.sealed.as_ref() },
+            holding: &self.holding,
             known: &known,
             others: of_topic(others, &topology.topic_id),
             frontiers,

@@ -7,6 +7,7 @@ pub mod applied;
 mod cursor;
 mod flow;
 mod fold;
+mod holding;
 mod judge;
 mod known;
 pub mod notice;
@@ -25,19 +26,21 @@ mod tests;
 mod transaction;
 
 use crate::core::frontier::Topology;
-use crate::core::ids::{KeyPrint, Offset, Partition};
+use crate::core::ids::{KeyPrint, Partition};
 use crate::core::lane::Lane;
 use crate::core::record::StreamPartition;
 use crate::core::time::Now;
 use crate::core::window::Window;
-use crate::ports::{Assignment, MergeCall, ReachedEnd};
+use crate::ports::{Assignment, ReachedEnd};
 use cursor::InboundCursor;
 use fold::Incoming;
+use holding::{Given, Holding};
 use notice::Notice;
 use pace::{Excused, Pace};
 use place::Placing;
 use rules::Rules;
 use seen::SeenWindows;
+use settle::Merging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use step::{Input, Step, Take};
@@ -65,16 +68,17 @@ pub struct Engine {
     reached: Vec<ReachedEnd>,
     /// What is gathered.
     transaction: Transaction,
-    /// What was gathered before, and is being committed or merged.
+    /// What was gathered before, and is being committed.
     sealed: Option<Sealed>,
+    /// What the store may not have.
+    holding: Holding,
     seen: SeenWindows,
     /// Windows as this turn has made them, to be seen from the next one on.
     noted: Vec<(KeyPrint, Window)>,
-    /// Committed, and not acknowledged by the store.
-    unmerged: Vec<MergeCall>,
-    merging: Vec<(Partition, Offset)>,
-    /// Merges are under way, and a poll will tell how they ended.
-    is_merging: bool,
+    /// Committed, and to be given to the store.
+    unmerged: Given,
+    /// Given to the store, which has not answered.
+    merging: Option<Merging>,
     to_locate: BTreeSet<StreamPartition>,
     /// The next placing answers an assignment.
     assigning: bool,
@@ -110,10 +114,10 @@ impl Engine {
             reached: Vec::new(),
             transaction: Transaction::default(),
             sealed: None,
+            holding: Holding::default(),
             noted: Vec::new(),
-            unmerged: Vec::new(),
-            merging: Vec::new(),
-            is_merging: false,
+            unmerged: Given::default(),
+            merging: None,
             to_locate: BTreeSet::new(),
             assigning: false,
             placing: None,
@@ -172,7 +176,7 @@ impl Engine {
         let moves = self.placing.is_some() || !self.to_locate.is_empty() || self.assigning;
         if moves && self.has_unsettled() {
             // What is in flight belongs to the log as it was before cursors move.
-            self.transaction.force();
+            self.force();
             return self.step_settling(now).unwrap_or_else(|| self.step_await());
         }
         if let Some(placing) = &self.placing {
@@ -210,17 +214,17 @@ impl Engine {
         self.reached.clear();
         self.placing = None;
         if leaving == Leaving::Lost {
-            return if self.has_uncommitted() || self.is_merging { self.step_abort() } else { Step::Release };
+            return if self.has_uncommitted() || self.merging.is_some() { self.step_abort() } else { Step::Release };
         }
         if self.pace.is_failing() && !self.unmerged.is_empty() {
             // Whoever comes next applies the log from the frontier that is there.
-            self.unmerged.clear();
-            self.sealed = None;
+            self.unmerged = Given::default();
+            self.holding = Holding::default();
         }
         if self.pace.failures() > 5 && self.has_unsettled() {
             return self.step_abort();
         }
-        self.transaction.force();
+        self.force();
         if let Some(step) = self.step_settling(now) {
             return step;
         }
@@ -229,7 +233,7 @@ impl Engine {
 
     /// Gives up what is not committed. What is being merged is committed, and ends first.
     fn step_abort(&mut self) -> Step {
-        if self.is_merging { self.step_await() } else { Step::Abort }
+        if self.merging.is_some() { self.step_await() } else { Step::Abort }
     }
 
     /// Takes the answer to the last step.
@@ -242,8 +246,7 @@ impl Engine {
             Input::Located(found) => self.located(*found, now),
             Input::FrontiersStarted(started) => self.frontiers_started(&started),
             Input::Read(reading) => self.decide(*reading, now),
-            Input::Produced | Input::PausesSet | Input::CommitBegun => {}
-            Input::MergeBegun => self.is_merging = true,
+            Input::Produced | Input::PausesSet | Input::CommitBegun | Input::MergeBegun => {}
             Input::Merged(outcomes) => self.merged(&outcomes),
             Input::CursorsMoved => self.placed(),
             Input::MustAbort => self.must_abort = true,
@@ -257,7 +260,7 @@ impl Engine {
         self.pace.failed(now.mono_ms);
         self.excused.begin(now.mono_ms);
         match step {
-            Step::Merge(calls) => (self.unmerged, self.is_merging) = (calls, false),
+            Step::Merge(calls) => self.unmerged(calls),
             // Outputs that may or may not be in the transaction must not be written a second time.
             Step::Produce(_) => self.must_abort = true,
             Step::SetPaused(_) => self.paused = None,

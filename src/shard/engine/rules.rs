@@ -27,6 +27,10 @@ pub struct Rules {
     pub longest_transaction: Span,
     /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
+    /// A partition that is behind gathers windows until so many are held, before the store is told of them.
+    pub gathered_windows: usize,
+    /// And for no longer than this.
+    pub gathers_for: Span,
     /// Ids are remembered for so many offsets of a partition; 0: no duplicate is found.
     pub dedup_records: u32,
     /// How much further back than the longest window a lost store is filled.

@@ -1,17 +1,27 @@
 //! Bringing finished work out, in the order that the promise rests on: outputs, then their offsets and the commit, then
 //! windows and frontiers.
 //!
-//! A transaction grows while the one before it is committed. At most one commit is under way, and the next transaction
-//! is sealed only when that one is committed and merged: if it comes to nothing, so does everything behind it.
+//! A transaction grows while the one before it is committed, and is sealed when that one is: if it comes to nothing, so
+//! does everything behind it. At most one commit and one merge are under way, and a merge may be so beside the next
+//! commit, not beside the one after it.
 
 use super::Engine;
+use super::holding::{Given, Holding};
 use super::notice::Notice;
 use super::step::{Step, Take};
-use super::transaction::{Closed, Sealed, Stage, Transaction};
-use crate::core::ids::{Offset, Partition};
+use super::transaction::{Sealed, Stage, Transaction};
+use crate::core::ids::{KeyPrint, Offset, Partition};
 use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::Now;
-use crate::ports::{MergeOutcome, Settled};
+use crate::ports::{MergeCall, MergeOutcome, Settled};
+
+/// Windows on their way to the store.
+#[derive(Debug)]
+pub(super) struct Merging {
+    /// Where each call leads.
+    reaches: Vec<(Partition, Offset)>,
+    lists: Vec<Vec<KeyPrint>>,
+}
 
 /// Whoever waits for a commit is woken by its end.
 const REST_MS: i64 = 250;
@@ -19,8 +29,8 @@ const REST_MS: i64 = 250;
 impl Engine {
     /// What settles something, if there is anything to settle now.
     pub(super) fn step_settling(&mut self, now: Now) -> Option<Step> {
-        if !self.unmerged.is_empty() {
-            return Some(self.step_merge());
+        if let Some(step) = self.step_merge() {
+            return Some(step);
         }
         if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.stage == Stage::ToCommit) {
             // Before anything is written: until its commit has begun, outputs would still go into it.
@@ -30,17 +40,23 @@ impl Engine {
         if let Some(emissions) = self.transaction.take_emissions() {
             return Some(Step::Produce(emissions));
         }
-        if self.sealed.is_some() || !self.is_due(now) {
+        if !self.may_seal() || !self.is_due(now) {
             return None;
         }
         let transaction = std::mem::take(&mut self.transaction);
         let needs_commit = transaction.needs_commit();
-        let sealed = self.sealed.insert(Sealed { transaction, stage: Stage::Committing });
+        let given = self.holding.give(&self.inbound, &self.rules, now.mono_ms);
+        let sealed = self.sealed.insert(Sealed { transaction, stage: Stage::Committing, given });
         if needs_commit {
             return Some(Step::Commit(sealed.transaction.offsets().clone()));
         }
         self.close_sealed(now);
-        (!self.unmerged.is_empty()).then(|| self.step_merge())
+        self.step_merge()
+    }
+
+    /// Whether the open transaction may be the next to be committed.
+    pub(super) fn may_seal(&self) -> bool {
+        self.sealed.is_none() && self.unmerged.is_empty()
     }
 
     /// Nothing is taken until something has ended.
@@ -56,17 +72,23 @@ impl Engine {
 
     /// Whether anything is not committed, or not in the store.
     pub(super) fn has_unsettled(&self) -> bool {
-        self.sealed.is_some() || !self.transaction.is_empty()
+        self.has_uncommitted() || self.merging.is_some() || !self.unmerged.is_empty() || self.holding.has_gathered()
+    }
+
+    /// Settles everything as soon as it can be.
+    pub(super) fn force(&mut self) {
+        self.transaction.force();
+        self.holding.force();
     }
 
     /// Whether anything is not committed.
     pub fn has_uncommitted(&self) -> bool {
-        self.sealed.as_ref().is_some_and(|sealed| sealed.stage != Stage::Committed) || !self.transaction.is_empty()
+        self.sealed.is_some() || !self.transaction.is_empty()
     }
 
-    /// While the one before it is under way, a transaction must not grow without end.
+    /// While those before it are under way, a transaction must not grow without end.
     pub(super) fn must_wait(&self, now: Now) -> bool {
-        self.sealed.is_some() && (self.transaction.is_full(&self.rules) || self.is_old(now))
+        !self.may_seal() && (self.transaction.is_full(&self.rules) || self.is_old(now))
     }
 
     fn is_old(&self, now: Now) -> bool {
@@ -74,9 +96,11 @@ impl Engine {
         begun.is_some_and(|begun| now.mono_ms - begun >= self.rules.longest_transaction.as_millis())
     }
 
-    /// Whether the open transaction is to be committed, once none is under way.
+    /// Whether the open transaction is to be committed, once none is under way; without one, whether the store is to be told.
     fn is_due(&self, now: Now) -> bool {
-        let Some(due) = self.commit_at_ms() else { return false };
+        let Some(due) = self.commit_at_ms() else {
+            return self.holding.is_due(&self.inbound, &self.rules, now.mono_ms);
+        };
         let ripe = due <= now.mono_ms && (self.took_all || self.is_old(now));
         // Where only the store has to be told, there is nothing to gather.
         ripe || self.transaction.is_full(&self.rules) || !self.transaction.needs_commit()
@@ -114,39 +138,50 @@ impl Engine {
 
     /// Outputs and offsets are visible (or there were none): windows and frontiers follow.
     fn close_sealed(&mut self, now: Now) {
-        let Some(sealed) = &mut self.sealed else { return };
-        sealed.stage = Stage::Committed;
-        let Closed { offsets, calls } = sealed.transaction.close(&self.inbound);
-        for (StreamPartition { stream, partition }, offset) in offsets {
+        let Some(Sealed { mut transaction, given, .. }) = self.sealed.take() else { return };
+        for (StreamPartition { stream, partition }, offset) in transaction.take_offsets() {
             if stream == Stream::Inbound
                 && let Some(cursor) = self.inbound.get_mut(&partition)
             {
                 cursor.emit_from = cursor.emit_from.max(offset);
             }
         }
-        self.unmerged = calls;
+        self.unmerged.append(given);
         self.pace.evaluate_soon(now.mono_ms);
-        if self.unmerged.is_empty() {
-            self.sealed = None;
+    }
+
+    /// Gives the store what is committed, once it has what was before.
+    fn step_merge(&mut self) -> Option<Step> {
+        if self.merging.is_some() || self.unmerged.is_empty() {
+            return None;
         }
+        let Given { calls, lists } = std::mem::take(&mut self.unmerged);
+        if calls.is_empty() {
+            self.holding.let_go(lists);
+            return None;
+        }
+        let reaches = calls.iter().map(|call| (call.partition, call.to)).collect();
+        self.merging = Some(Merging { reaches, lists });
+        Some(Step::Merge(calls))
     }
 
-    fn step_merge(&mut self) -> Step {
-        let calls = std::mem::take(&mut self.unmerged);
-        self.merging = calls.iter().map(|call| (call.partition, call.to)).collect();
-        Step::Merge(calls)
-    }
-
-    /// The store has everything that was sealed.
+    /// The store has answered.
     pub(super) fn merged(&mut self, outcomes: &[MergeOutcome]) {
-        self.is_merging = false;
-        for ((partition, to), outcome) in std::mem::take(&mut self.merging).into_iter().zip(outcomes) {
+        let Some(Merging { reaches, lists }) = self.merging.take() else { return };
+        for ((partition, to), outcome) in reaches.into_iter().zip(outcomes) {
             match outcome {
                 MergeOutcome::Merged => self.advance(partition, to),
                 MergeOutcome::Refused => self.lose(partition),
             }
         }
-        self.sealed = None;
+        self.holding.let_go(lists);
+    }
+
+    /// The store has not: nobody knows what became of it.
+    pub(super) fn unmerged(&mut self, calls: Vec<MergeCall>) {
+        let lists = self.merging.take().map(|merging| merging.lists).unwrap_or_default();
+        let later = std::mem::replace(&mut self.unmerged, Given { calls, lists });
+        self.unmerged.append(later);
     }
 
     fn advance(&mut self, partition: Partition, to: Offset) {
@@ -163,7 +198,9 @@ impl Engine {
         // What was seen may have been made of it.
         self.seen.clear();
         self.transaction = Transaction::default();
+        self.holding = Holding::default();
         self.sealed = None;
-        self.unmerged.clear();
+        self.unmerged = Given::default();
+        self.merging = None;
     }
 }

@@ -37,6 +37,8 @@ fn rules() -> Rules {
         commit_interval: Span::from_millis(10),
         longest_transaction: Span::from_millis(300),
         max_transaction_records: 100,
+        gathered_windows: 100,
+        gathers_for: Span::from_secs(5),
         dedup_records: 100,
         reapply_margin: Span::from_hours(1),
         emit_opened: true,

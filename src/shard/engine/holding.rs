@@ -1,0 +1,204 @@
+//! The windows that the store may not have: they are held here from the moment a record is applied until the store has
+//! acknowledged them.
+//!
+//! They are given to the store with a transaction that is to be committed. A partition that is behind gathers them over
+//! several: its backlog speaks of the same customers again and again, and nobody can rest a negative on its frontier yet.
+
+use super::cursor::InboundCursor;
+use super::rules::Rules;
+use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
+use crate::core::noted::Passthrough;
+use crate::core::time::Span;
+use crate::core::window::Window;
+use crate::ports::{MergeCall, WindowWrite};
+use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::hash::BuildHasherDefault;
+
+/// A merge call holds about so many windows: the store serves nobody else meanwhile.
+const WINDOWS_PER_CALL: usize = 2_000;
+
+/// Records [from, to) of a partition, and which windows they touched.
+#[derive(Debug)]
+struct Range {
+    from: Offset,
+    to: Offset,
+    windows: Vec<KeyPrint>,
+}
+
+/// The records of a partition that the store has not been told of.
+#[derive(Debug)]
+struct Gathered {
+    since_ms: i64,
+    ranges: Vec<Range>,
+}
+
+#[derive(Debug)]
+struct Held {
+    key: WindowKey,
+    window: Window,
+    length: Span,
+    /// The last partition among whose windows it is listed. The call that holds it comes before those of the
+    /// partition's later records.
+    listed_in: Option<Partition>,
+    /// How many lists it stands in. It may go when the store has all of them.
+    lists: u32,
+}
+
+/// What the store is given.
+#[derive(Default)]
+pub(super) struct Given {
+    /// The calls, in order.
+    pub calls: Vec<MergeCall>,
+    /// Their windows; `let_go` takes them back.
+    pub lists: Vec<Vec<KeyPrint>>,
+}
+
+impl Given {
+    pub(super) fn is_empty(&self) -> bool {
+        self.lists.is_empty()
+    }
+
+    /// Puts what was given later behind it.
+    pub(super) fn append(&mut self, later: Given) {
+        self.calls.extend(later.calls);
+        self.lists.extend(later.lists);
+    }
+}
+
+/// The windows that the store may not have.
+#[derive(Default, Debug)]
+pub(super) struct Holding {
+    windows: HashMap<KeyPrint, Held, BuildHasherDefault<Passthrough>>,
+    gathered: BTreeMap<Partition, Gathered>,
+    forced: bool,
+}
+
+impl Holding {
+    /// The records [from, to) of a partition are applied.
+    pub(super) fn extend(&mut self, partition: Partition, from: Offset, to: Offset, now_ms: i64) {
+        let gathered = self.gathered.entry(partition);
+        let ranges = &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new() }).ranges;
+        match ranges.last_mut() {
+            Some(range) if range.windows.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
+            _ => ranges.push(Range { from, to, windows: Vec::new() }),
+        }
+    }
+
+    /// Merges a window that a record of the partition's last range touched.
+    pub(super) fn hold(
+        &mut self,
+        partition: Partition,
+        (key, print): (&WindowKey, KeyPrint),
+        window: Window,
+        length: Span,
+    ) {
+        let Some(range) = self.gathered.get_mut(&partition).and_then(|it| it.ranges.last_mut()) else { return };
+        let held = match self.windows.entry(print) {
+            Entry::Occupied(held) => {
+                let held = held.into_mut();
+                held.window = held.window.merge(window, length);
+                held
+            }
+            Entry::Vacant(place) => place.insert(Held { key: key.clone(), window, length, listed_in: None, lists: 0 }),
+        };
+        if held.listed_in != Some(partition) {
+            held.listed_in = Some(partition);
+            held.lists += 1;
+            range.windows.push(print);
+        }
+    }
+
+    /// A window as it is held.
+    pub(super) fn window(&self, print: KeyPrint) -> Option<Window> {
+        self.windows.get(&print).map(|held| held.window)
+    }
+
+    /// How many windows are held.
+    pub(super) fn len(&self) -> usize {
+        self.windows.len()
+    }
+
+    /// Each of them, with the length of its channel's.
+    pub(super) fn all(&self) -> impl Iterator<Item = (KeyPrint, Window, Span)> {
+        self.windows.iter().map(|(print, held)| (*print, held.window, held.length))
+    }
+
+    /// Whether the store is yet to be told of anything.
+    pub(super) fn has_gathered(&self) -> bool {
+        !self.gathered.is_empty()
+    }
+
+    /// Nothing is gathered any longer.
+    pub(super) fn force(&mut self) {
+        self.forced = self.has_gathered();
+    }
+
+    /// Whether there is anything to be given to the store now.
+    pub(super) fn is_due(&self, cursors: &BTreeMap<Partition, InboundCursor>, rules: &Rules, now_ms: i64) -> bool {
+        self.gathered.iter().any(|(partition, gathered)| self.gives(*partition, gathered, cursors, rules, now_ms))
+    }
+
+    fn gives(
+        &self,
+        partition: Partition,
+        gathered: &Gathered,
+        cursors: &BTreeMap<Partition, InboundCursor>,
+        rules: &Rules,
+        now_ms: i64,
+    ) -> bool {
+        self.forced
+            || self.windows.len() >= rules.gathered_windows
+            || now_ms - gathered.since_ms >= rules.gathers_for.as_millis()
+            || cursors.get(&partition).is_none_or(|cursor| cursor.caught_up)
+    }
+
+    /// What is due, as everything that was applied until now has made it. All of that has to be committed before the store
+    /// is told; the windows stay held.
+    pub(super) fn give(&mut self, cursors: &BTreeMap<Partition, InboundCursor>, rules: &Rules, now_ms: i64) -> Given {
+        let due: Vec<_> = self
+            .gathered
+            .iter()
+            .filter(|(partition, gathered)| self.gives(**partition, gathered, cursors, rules, now_ms))
+            .map(|(partition, _)| *partition)
+            .collect();
+        let mut given = Given { calls: Vec::new(), lists: Vec::new() };
+        for partition in due {
+            let ranges = self.gathered.remove(&partition).into_iter().flat_map(|gathered| gathered.ranges);
+            for Range { from, to, windows: list } in ranges {
+                let windows = list.iter().filter_map(|print| {
+                    let held = self.windows.get_mut(print)?;
+                    // From now on it would be listed anew.
+                    if held.listed_in == Some(partition) {
+                        held.listed_in = None;
+                    }
+                    Some(WindowWrite { key: held.key.clone(), window: held.window, length: held.length })
+                });
+                let windows = windows.collect();
+                given.lists.push(list);
+                if let Some(cursor) = cursors.get(&partition) {
+                    given.calls.push(MergeCall { partition, from, to, topic_id: cursor.topic_id.clone(), windows });
+                }
+            }
+        }
+        self.forced &= self.has_gathered();
+        given
+    }
+
+    /// The store has answered. What was applied since is held on.
+    pub(super) fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>) {
+        for print in lists.into_iter().flatten() {
+            if let Entry::Occupied(mut held) = self.windows.entry(print) {
+                held.get_mut().lists -= 1;
+                if held.get().lists == 0 {
+                    held.remove();
+                }
+            }
+        }
+        if self.windows.is_empty() {
+            // The room that a backlog took.
+            self.windows.shrink_to(WINDOWS_PER_CALL);
+        }
+    }
+}
