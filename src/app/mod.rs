@@ -174,7 +174,7 @@ fn keep_running(
         let store = MeteredStore::new(store, board.clone());
         let tracer = parts.tracing.as_ref().map(Tracing::tracer);
         let merging: Option<Box<dyn Merging>> = Some(Box::new(merging));
-        let neighbours = neighbourhood.map(Neighbourhood::join);
+        let neighbours = neighbourhood.map(|neighbourhood| neighbourhood.join(log.waker()));
         let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), merging, neighbours, tracer };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {

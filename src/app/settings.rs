@@ -18,7 +18,7 @@ const GATHERED_WINDOWS: usize = 100_000;
 /// And no longer than this: so much of the log, at most, is applied again after a crash.
 const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.
-const BATCH_RECORDS: usize = 4_000;
+const BATCH_RECORDS: usize = 1_000;
 /// A shard remembers about so many windows, at 50 to 100 bytes each, that it saw a moment ago.
 const SEEN_WINDOWS: usize = 200_000;
 /// The intents of one partition that wait for proof take at most so much memory before they are not fetched.

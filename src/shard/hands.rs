@@ -114,8 +114,10 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         let Take { wait_ms, max_inbound, max_intents } = take;
         let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
         let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
+        let has_news = self.neighbours.as_ref().is_some_and(Neighbours::have_news);
         let Polled { settled, assignment, records, is_cut, ends, out_of_range, topology } = polled;
-        let mut batch = Batch { settled, assignment, is_cut, ends, out_of_range, topology, ..Batch::default() };
+        let mut batch =
+            Batch { settled, assignment, has_news, is_cut, ends, out_of_range, topology, ..Batch::default() };
         // Items are large: growing step by step would copy each of them again.
         let inbound = records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).count();
         batch.inbound.reserve_exact(inbound);

@@ -109,7 +109,7 @@ impl Simulation {
             clock: FakeClock { world: self.world.clone(), skew_ms },
             codec: codec(rules.policy.clone()),
             merging: self.merging(),
-            neighbours: self.neighbourhood.as_ref().map(Neighbourhood::join),
+            neighbours: self.neighbourhood.as_ref().map(|neighbourhood| neighbourhood.join(Arc::new(|| {}))),
             tracer: None,
         };
         let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));

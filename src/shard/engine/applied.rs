@@ -29,6 +29,11 @@ pub struct Applied {
 }
 
 impl Applied {
+    /// Up to where each partition is known.
+    pub fn ends(&self) -> impl Iterator<Item = (Partition, Offset)> {
+        self.ranges.iter().map(|(partition, range)| (*partition, range.end))
+    }
+
     /// How far a partition is known, beside a store that has everything below `frontier`.
     pub(super) fn reaches(&self, partition: Partition, frontier: Offset) -> Option<Offset> {
         let range = self.ranges.get(&partition)?;

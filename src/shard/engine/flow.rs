@@ -29,7 +29,7 @@ impl Engine {
     pub(super) fn poll_wait_ms(&self, now: Now) -> i64 {
         // The end of a commit that is under way ends the wait by itself.
         let commit_at = self.commit_at_ms().filter(|_| self.may_seal());
-        let stalled = self.lanes.values().any(|lane| lane.stalled).then(|| self.pace.evaluate_at_ms());
+        let stalled = self.has_stalled().then(|| self.pace.evaluate_at_ms());
         let look_at = (!self.inbound.is_empty()).then(|| self.pace.look_at_ms());
         let due = [commit_at, stalled, look_at].into_iter().flatten().min();
         due.map_or(IDLE_POLL_MS, |due| due.saturating_sub(now.mono_ms).clamp(0, IDLE_POLL_MS))

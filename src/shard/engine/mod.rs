@@ -144,6 +144,11 @@ impl Engine {
         }
     }
 
+    /// Whether an intent waits for proof.
+    pub fn has_stalled(&self) -> bool {
+        self.lanes.values().any(|lane| lane.stalled)
+    }
+
     /// What happened since the last call.
     pub fn take_notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)

@@ -94,7 +94,7 @@ impl Engine {
             return false;
         }
         let fresh = self.lanes.values().any(|lane| !lane.is_empty() && !lane.stalled);
-        let stalled = self.lanes.values().any(|lane| lane.stalled) && now.mono_ms >= self.pace.evaluate_at_ms();
+        let stalled = self.has_stalled() && now.mono_ms >= self.pace.evaluate_at_ms();
         let looks = !self.inbound.is_empty() && now.mono_ms >= self.pace.look_at_ms();
         !self.incoming.is_empty() || !self.reached.is_empty() || fresh || stalled || looks
     }

@@ -124,6 +124,8 @@ pub struct Batch {
     pub settled: Option<Settled>,
     /// A change of the assignment.
     pub assignment: Option<Assignment>,
+    /// Other shards of the process have applied more since the last read.
+    pub has_news: bool,
     /// There are more records, although fewer came than were asked for.
     pub is_cut: bool,
     /// Inbound records, in order per partition.

@@ -35,7 +35,7 @@ impl Engine {
         for out_of_range in batch.out_of_range {
             self.take_out_of_range(out_of_range);
         }
-        if !self.incoming.is_empty() {
+        if !self.incoming.is_empty() || batch.has_news {
             self.pace.evaluate_soon(now.mono_ms);
         }
         if let Some(change) = batch.assignment {
