@@ -115,7 +115,7 @@ mod tests {
     fn who_waits_is_woken_once_by_what_moves_and_others_are_not() {
         let (neighbourhood, calls) = (Arc::<Neighbourhood>::default(), Arc::new(AtomicU32::new(0)));
         let waker = calls.clone();
-        let waiting = neighbourhood.join(Arc::new(move || drop(waker.fetch_add(1, Ordering::Relaxed))));
+        let waiting = neighbourhood.join(Arc::new(move || _ = waker.fetch_add(1, Ordering::Relaxed)));
         let teller = neighbourhood.join(Arc::new(|| panic!("it does not wait")));
         let wakes = |end| {
             teller.note(applied_to(end), false);

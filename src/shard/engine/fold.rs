@@ -157,7 +157,6 @@ impl Engine {
             let own = Window::opened_by(act.at, act.record.position());
             let after = before.map_or(own, |before| before.merge(own, length));
             self.holding.hold(act.record.partition, (key, *print), after, length);
-            self.noted.push((*print, after));
             if !act.emits {
                 continue;
             }

@@ -186,13 +186,13 @@ impl Holding {
         given
     }
 
-    /// The store has answered. What was applied since is held on.
-    pub(super) fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>) {
+    /// The store has answered. What was applied since is held on; `gone` hears of what is not.
+    pub(super) fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>, mut gone: impl FnMut(KeyPrint, Window)) {
         for print in lists.into_iter().flatten() {
             if let Entry::Occupied(mut held) = self.windows.entry(print) {
                 held.get_mut().lists -= 1;
                 if held.get().lists == 0 {
-                    held.remove();
+                    gone(print, held.remove().window);
                 }
             }
         }

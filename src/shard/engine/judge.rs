@@ -194,17 +194,9 @@ impl Engine {
             judge_lane(&evidence, *partition, lane, looked_at(lane, count), &mut decided);
         }
         self.lanes = lanes;
-        self.note_seen(now);
+        self.seen.make_room();
         self.send_out(decided, now);
         self.pace.looked(now.mono_ms);
-    }
-
-    /// One after the other, as they are looked up.
-    fn note_seen(&mut self, now: Now) {
-        for (print, window) in self.noted.drain(..) {
-            self.seen.note(print, window, now);
-        }
-        self.seen.make_room();
     }
 
     /// Looks at every frontier for what it says of the store; false when nothing may be done for now.

@@ -26,11 +26,10 @@ mod tests;
 mod transaction;
 
 use crate::core::frontier::Topology;
-use crate::core::ids::{KeyPrint, Partition};
+use crate::core::ids::Partition;
 use crate::core::lane::Lane;
 use crate::core::record::StreamPartition;
 use crate::core::time::Now;
-use crate::core::window::Window;
 use crate::ports::{Assignment, ReachedEnd};
 use cursor::InboundCursor;
 use fold::Incoming;
@@ -72,9 +71,8 @@ pub struct Engine {
     sealed: Option<Sealed>,
     /// What the store may not have.
     holding: Holding,
+    /// What it has.
     seen: SeenWindows,
-    /// Windows as this turn has made them, to be seen from the next one on.
-    noted: Vec<(KeyPrint, Window)>,
     /// Committed, and to be given to the store.
     unmerged: Given,
     /// Given to the store, which has not answered.
@@ -115,7 +113,6 @@ impl Engine {
             transaction: Transaction::default(),
             sealed: None,
             holding: Holding::default(),
-            noted: Vec::new(),
             unmerged: Given::default(),
             merging: None,
             to_locate: BTreeSet::new(),
@@ -252,7 +249,7 @@ impl Engine {
             Input::FrontiersStarted(started) => self.frontiers_started(&started),
             Input::Read(reading) => self.decide(*reading, now),
             Input::Produced | Input::PausesSet | Input::CommitBegun | Input::MergeBegun => {}
-            Input::Merged(outcomes) => self.merged(&outcomes),
+            Input::Merged(outcomes) => self.merged(&outcomes, now),
             Input::CursorsMoved => self.placed(),
             Input::MustAbort => self.must_abort = true,
             Input::Aborted => self.forget_uncommitted(now),

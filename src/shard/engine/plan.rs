@@ -21,7 +21,7 @@ pub(super) fn looked_at(lane: &Lane, lanes: usize) -> usize {
 impl Engine {
     /// What this turn has to read.
     pub(super) fn plan(&mut self, now: Now) -> Plan {
-        self.look_up_seen(now);
+        self.look_up(now);
         let Some(topology) = &self.topology else { return Plan::default() };
         let mut plan = Plan::default();
         plan.request.frontiers = topology.all().collect();
@@ -53,18 +53,19 @@ impl Engine {
         plan
     }
 
-    /// Remembers with each record of the turn what was seen of its windows. One look-up after the other and nothing in
+    /// Remembers with each record of the turn what is known here of its windows. One look-up after the other and nothing in
     /// between: most miss the processor's caches, and it then waits for several at a time.
-    fn look_up_seen(&mut self, now: Now) {
+    fn look_up(&mut self, now: Now) {
+        let known = |print| self.holding.window(print).or_else(|| self.seen.get(print, now));
         for touched in self.incoming.iter_mut().flat_map(|incoming| &mut incoming.touched) {
-            touched.seen = self.seen.get(touched.print, now);
+            touched.seen = known(touched.print);
         }
         let lanes = self.lanes.len();
         for lane in self.lanes.values_mut() {
             let count = looked_at(lane, lanes);
             for waiting in lane.iter_mut().take(count) {
                 if let Pending::Judge(question) = &mut waiting.pending {
-                    question.seen = self.seen.get(question.print, now);
+                    question.seen = known(question.print);
                 }
             }
         }

@@ -29,7 +29,7 @@ const REST_MS: i64 = 250;
 impl Engine {
     /// What settles something, if there is anything to settle now.
     pub(super) fn step_settling(&mut self, now: Now) -> Option<Step> {
-        if let Some(step) = self.step_merge() {
+        if let Some(step) = self.step_merge(now) {
             return Some(step);
         }
         if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.stage == Stage::ToCommit) {
@@ -51,7 +51,7 @@ impl Engine {
             return Some(Step::Commit(sealed.transaction.offsets().clone()));
         }
         self.close_sealed(now);
-        self.step_merge()
+        self.step_merge(now)
     }
 
     /// Whether the open transaction may be the next to be committed.
@@ -151,13 +151,13 @@ impl Engine {
     }
 
     /// Gives the store what is committed, once it has what was before.
-    fn step_merge(&mut self) -> Option<Step> {
+    fn step_merge(&mut self, now: Now) -> Option<Step> {
         if self.merging.is_some() || self.unmerged.is_empty() {
             return None;
         }
         let Given { calls, lists } = std::mem::take(&mut self.unmerged);
         if calls.is_empty() {
-            self.holding.let_go(lists);
+            self.let_go(lists, now);
             return None;
         }
         let reaches = calls.iter().map(|call| (call.partition, call.to)).collect();
@@ -166,7 +166,7 @@ impl Engine {
     }
 
     /// The store has answered.
-    pub(super) fn merged(&mut self, outcomes: &[MergeOutcome]) {
+    pub(super) fn merged(&mut self, outcomes: &[MergeOutcome], now: Now) {
         let Some(Merging { reaches, lists }) = self.merging.take() else { return };
         for ((partition, to), outcome) in reaches.into_iter().zip(outcomes) {
             match outcome {
@@ -174,7 +174,12 @@ impl Engine {
                 MergeOutcome::Refused => self.lose(partition),
             }
         }
-        self.holding.let_go(lists);
+        self.let_go(lists, now);
+    }
+
+    /// What the store has is not held any longer; it was seen a moment ago.
+    fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>, now: Now) {
+        self.holding.let_go(lists, |print, window| self.seen.note(print, window, now));
     }
 
     /// The store has not: nobody knows what became of it.
