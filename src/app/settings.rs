@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// While there is more to take, a transaction grows to so many records: a crash repeats at most these, twice over.
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
-/// While a partition is behind, a shard holds about so many windows, at 100 to 200 bytes each, before Redis gets them.
+/// Partitions that are behind gather so many windows, at 100 to 200 bytes each, before Redis gets them.
 const GATHERED_WINDOWS: usize = 100_000;
 /// And no longer than this: so much of the log, at most, is applied again after a crash.
 const GATHERS_FOR: Span = Span::from_secs(5);

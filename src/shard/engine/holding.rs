@@ -72,6 +72,8 @@ impl Given {
 pub(super) struct Holding {
     windows: HashMap<KeyPrint, Held, BuildHasherDefault<Passthrough>>,
     gathered: BTreeMap<Partition, Gathered>,
+    /// How many windows the gathered ranges list: more than there are, where two partitions speak of one customer in turns.
+    listed: usize,
     forced: bool,
 }
 
@@ -106,6 +108,7 @@ impl Holding {
         if held.listed_in != Some(partition) {
             held.listed_in = Some(partition);
             held.lists += 1;
+            self.listed += 1;
             range.windows.push(print);
         }
     }
@@ -149,7 +152,7 @@ impl Holding {
         now_ms: i64,
     ) -> bool {
         self.forced
-            || self.windows.len() >= rules.gathered_windows
+            || self.listed >= rules.gathered_windows
             || now_ms - gathered.since_ms >= rules.gathers_for.as_millis()
             || cursors.get(&partition).is_none_or(|cursor| cursor.caught_up)
     }
@@ -176,6 +179,7 @@ impl Holding {
                     Some(WindowWrite { key: held.key.clone(), window: held.window, length: held.length })
                 });
                 let windows = windows.collect();
+                self.listed -= list.len();
                 given.lists.push(list);
                 if let Some(cursor) = cursors.get(&partition) {
                     given.calls.push(MergeCall { partition, from, to, topic_id: cursor.topic_id.clone(), windows });

@@ -27,7 +27,7 @@ pub struct Rules {
     pub longest_transaction: Span,
     /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
-    /// A partition that is behind gathers windows until so many are held, before the store is told of them.
+    /// Partitions that are behind gather so many windows before the store is told of them.
     pub gathered_windows: usize,
     /// And for no longer than this.
     pub gathers_for: Span,
