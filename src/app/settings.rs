@@ -15,7 +15,9 @@ use std::time::Duration;
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// Partitions that are behind gather so many windows, at 100 to 200 bytes each, before Redis gets them.
 const GATHERED_WINDOWS: usize = 100_000;
-/// And no longer than this: so much of the log, at most, is applied again after a crash.
+/// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
+const WINDOWS_PER_CALL: usize = 2_000;
+/// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
 const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.
 const BATCH_RECORDS: usize = 1_000;
@@ -94,6 +96,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
         gathered_windows: GATHERED_WINDOWS,
+        windows_per_call: WINDOWS_PER_CALL,
         gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,

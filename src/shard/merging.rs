@@ -1,10 +1,7 @@
-//! Merging beside everything else: while the store takes the windows of one transaction, the shard works on the next.
+//! Merging beside everything else: while the store takes what is committed, the shard works on.
 
 use crate::job_thread::JobThread;
 use crate::ports::{MergeCall, MergeOutcome, StoreError, Waker, WindowStore};
-
-/// So many calls are put into words at a time: all of what was gathered would take much memory.
-const PORTION: usize = 4;
 
 /// How merges have ended.
 #[derive(Debug)]
@@ -36,12 +33,9 @@ pub struct MergeThread {
 impl MergeThread {
     /// Merges into that store; `wake` is called whenever merges have ended.
     pub fn start<S: WindowStore + Send + 'static>(mut store: S, wake: Waker) -> std::io::Result<MergeThread> {
-        let merge = move |calls: Vec<MergeCall>, tell: &dyn Fn(Merged)| {
-            let answers = calls.chunks(PORTION).map(|portion| store.merge(portion));
-            match answers.collect::<Result<Vec<_>, _>>() {
-                Ok(outcomes) => tell(Merged::Answered(outcomes.concat())),
-                Err(error) => tell(Merged::Unanswered(calls, error)),
-            }
+        let merge = move |calls: Vec<MergeCall>, tell: &dyn Fn(Merged)| match store.merge(&calls) {
+            Ok(outcomes) => tell(Merged::Answered(outcomes)),
+            Err(error) => tell(Merged::Unanswered(calls, error)),
         };
         let thread = JobThread::start("merges", merge, move || wake())?;
         Ok(MergeThread { thread, is_busy: false })

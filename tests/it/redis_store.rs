@@ -370,6 +370,39 @@ fn a_merge_of_as_many_windows_as_are_allowed_fits_a_script() {
 }
 
 #[test]
+fn a_later_call_of_a_merge_rests_on_the_one_before() {
+    const MERGE: &str = concat!(
+        include_str!("../../src/io/redis/window_merge.lua"),
+        "\n",
+        include_str!("../../src/io/redis/merge.lua")
+    );
+    let mut bench = Bench::shared("chain");
+    let names = ["frontier", "nonce"].map(|name| format!("{}{name}", bench.prefix));
+    let set = |bench: &mut Bench, name: &str, text: &str| drop(bench.raw("SET", name, &[text]));
+    let merge = |bench: &mut Bench, range: [i64; 2], [before, after]: [&str; 2]| -> (i64, Option<String>) {
+        let mut call = redis::cmd("EVAL");
+        call.arg(MERGE).arg(2).arg(&names).arg(&range).arg("T").arg(i64::MAX).arg(before).arg(after);
+        (call.query(&mut bench.redis).unwrap(), bench.text("frontier"))
+    };
+    let at = |merged, next: i64| (merged, Some(format!("1 {next} T - 0")));
+
+    set(&mut bench, "frontier", "1 0 T - 0");
+    assert_eq!(merge(&mut bench, [0, 2], ["", "7.1"]), at(1, 2));
+    assert_eq!(merge(&mut bench, [2, 4], ["7.1", ""]), at(1, 4));
+    assert_eq!(merge(&mut bench, [2, 4], ["7.1", ""]), at(1, 4), "once more");
+    // Flushed, and somebody else has led the frontier beyond where the rest begins.
+    assert_eq!(merge(&mut bench, [4, 6], ["", "8.1"]), at(1, 6));
+    bench.raw("DEL", "nonce", &[]);
+    set(&mut bench, "frontier", "1 7 T - 0");
+    assert_eq!(merge(&mut bench, [6, 9], ["8.1", "8.2"]), at(0, 7));
+    assert_eq!(merge(&mut bench, [6, 9], ["8.2", ""]), at(0, 7), "and so is what rests on that");
+    // Back to where an earlier call was the last one.
+    set(&mut bench, "nonce", "8.1");
+    assert_eq!(merge(&mut bench, [6, 9], ["8.2", ""]), at(0, 7));
+    assert_eq!(merge(&mut bench, [6, 9], ["", ""]), at(1, 9), "one by itself needs nothing");
+}
+
+#[test]
 fn a_server_that_went_away_is_unavailable_and_one_that_came_back_is_used() {
     let server = OwnRedis::start();
     let (url, port) = (server.url(), server.port);
@@ -406,6 +439,7 @@ fn a_user_who_lacks_a_right_is_led_to_the_file_that_holds_all() {
         "~window:*",
         "~frontier:*",
         "~advice:*",
+        "~nonce:*",
         "-@all",
         "+get",
         "+set",

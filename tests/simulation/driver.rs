@@ -59,6 +59,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         longest_transaction: Span::from_millis(60),
         max_transaction_records: 40,
         gathered_windows: 4,
+        windows_per_call: 2,
         gathers_for: Span::from_millis(300),
         dedup_records: DEDUP_RECORDS,
         reapply_margin: Span::from_millis(2_000),
@@ -105,7 +106,7 @@ impl Simulation {
         };
         let hands = Hands {
             log: FakeLog::new(self.world.clone(), instance, id),
-            store: FakeStore { world: self.world.clone() },
+            store: FakeStore::new(self.world.clone()),
             clock: FakeClock { world: self.world.clone(), skew_ms },
             codec: codec(rules.policy.clone()),
             merging: self.merging(),

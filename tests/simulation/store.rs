@@ -15,6 +15,8 @@ pub struct State {
     pub frontiers: BTreeMap<Partition, Frontier>,
     pub windows: BTreeMap<WindowKey, (Window, Timestamp)>,
     pub advice: BTreeMap<WindowKey, (Advice, Timestamp)>,
+    /// The last call that a store merged of a partition.
+    links: BTreeMap<(u64, Partition), (u64, u64)>,
 }
 
 /// How many earlier states a restart may come back to.
@@ -26,9 +28,15 @@ pub struct FakeRedis {
     pub earlier: Vec<State>,
     pub out_of_memory: bool,
     pub away_until: i64,
+    names: u64,
 }
 
 impl FakeRedis {
+    fn new_name(&mut self) -> u64 {
+        self.names += 1;
+        self.names
+    }
+
     pub fn expire(&mut self, clock: Timestamp) {
         self.state.windows.retain(|_, (_, end)| *end > clock);
         self.state.advice.retain(|_, (_, end)| *end > clock);
@@ -122,6 +130,15 @@ impl World {
 
 pub struct FakeStore {
     pub world: Shared,
+    /// Of this value alone.
+    name: u64,
+    merges: u64,
+}
+
+/// The calls of one merge: the later ones of a partition rest on the earlier.
+struct Chain {
+    number: u64,
+    links: BTreeMap<Partition, u64>,
 }
 
 fn away<T>() -> Result<T, StoreError> {
@@ -129,6 +146,42 @@ fn away<T>() -> Result<T, StoreError> {
 }
 
 impl FakeStore {
+    pub fn new(world: Shared) -> FakeStore {
+        let name = world.borrow_mut().redis.new_name();
+        FakeStore { world, name, merges: 0 }
+    }
+
+    fn chain(&mut self) -> Chain {
+        self.merges += 1;
+        Chain { number: self.merges, links: BTreeMap::new() }
+    }
+
+    fn merge_one(&mut self, call: &MergeCall, chain: &mut Chain) -> Result<MergeOutcome, StoreError> {
+        if self.fault(10) {
+            // Some of the pipeline arrived.
+            return away();
+        }
+        let mut world = self.world.borrow_mut();
+        if world.faults && world.redis.out_of_memory && world.rng.permille(500) {
+            return Err(StoreError::Refused("out of memory".into()));
+        }
+        let clock = world.redis_clock();
+        world.redis.expire(clock);
+        let merges = world.mutant != Some(Mutant::ReadFoldSet);
+        let links = chain.links.entry(call.partition).or_default();
+        let (place, before) = ((self.name, call.partition), *links);
+        *links += 1;
+        let is_broken = before > 0 && world.redis.state.links.get(&place) != Some(&(chain.number, before));
+        if is_broken {
+            return Ok(MergeOutcome::Refused);
+        }
+        let outcome = world.redis.merge(call, clock, merges);
+        if outcome == MergeOutcome::Merged {
+            world.redis.state.links.insert(place, (chain.number, before + 1));
+        }
+        Ok(outcome)
+    }
+
     fn fault(&self, permille: u64) -> bool {
         let mut world = self.world.borrow_mut();
         world.faults && (world.redis.away_until > world.now || world.rng.permille(permille))
@@ -152,20 +205,9 @@ impl WindowStore for FakeStore {
         if self.fault(15) {
             return away();
         }
-        let mut outcomes = Vec::new();
+        let (mut chain, mut outcomes) = (self.chain(), Vec::new());
         for call in calls {
-            if self.fault(10) {
-                // Some of the pipeline arrived.
-                return away();
-            }
-            let mut world = self.world.borrow_mut();
-            if world.faults && world.redis.out_of_memory && world.rng.permille(500) {
-                return Err(StoreError::Refused("out of memory".into()));
-            }
-            let clock = world.redis_clock();
-            world.redis.expire(clock);
-            let merges = world.mutant != Some(Mutant::ReadFoldSet);
-            outcomes.push(world.redis.merge(call, clock, merges));
+            outcomes.push(self.merge_one(call, &mut chain)?);
         }
         if self.fault(15) {
             return away();
@@ -198,32 +240,41 @@ impl WindowStore for FakeStore {
     }
 }
 
-/// Merges that happen some time after they were begun.
+/// Merges that happen some time after they were begun, one call after the other.
 pub struct FakeMerging {
     store: FakeStore,
-    begun: Option<Vec<MergeCall>>,
+    begun: Option<(Vec<MergeCall>, Chain, Vec<MergeOutcome>)>,
 }
 
 impl FakeMerging {
     pub fn new(world: Shared) -> FakeMerging {
-        FakeMerging { store: FakeStore { world }, begun: None }
+        FakeMerging { store: FakeStore::new(world), begun: None }
     }
 }
 
 impl Merging for FakeMerging {
     fn begin(&mut self, calls: Vec<MergeCall>) {
         assert!(self.begun.is_none(), "one batch at a time");
-        self.begun = Some(calls);
+        self.begun = Some((calls, self.store.chain(), Vec::new()));
     }
 
     fn ended(&mut self) -> Option<Merged> {
         if self.store.world.borrow_mut().rng.permille(600) {
             return None;
         }
-        let calls = self.begun.take()?;
-        Some(match self.store.merge(&calls) {
-            Ok(outcomes) => Merged::Answered(outcomes),
-            Err(error) => Merged::Unanswered(calls, error),
+        let (calls, chain, outcomes) = self.begun.as_mut()?;
+        let error = match calls.get(outcomes.len()).map(|call| self.store.merge_one(call, chain)) {
+            Some(Ok(outcome)) => {
+                outcomes.push(outcome);
+                return None;
+            }
+            Some(Err(error)) => Some(error),
+            None => None,
+        };
+        let (calls, _, outcomes) = self.begun.take()?;
+        Some(match error {
+            None => Merged::Answered(outcomes),
+            Some(error) => Merged::Unanswered(calls, error),
         })
     }
 }

@@ -1,14 +1,20 @@
 -- Merges the windows of the records [from, to) of a partition and advances its frontier, both or neither.
 --
--- KEYS: the frontier, then the windows. ARGV: from, to, topic id, the ms at which the first of the windows ends, then for
--- each window: its text, the ms at which it ends, the length of its channel's windows in ms. Answers 1; 0 when the
--- stored frontier does not lead up to `from`; an error when a newer version wrote one of the windows. After 0 or an error
--- nothing has changed.
+-- KEYS: the frontier, the nonce, then the windows. ARGV: from, to, topic id, the ms at which the first of the windows
+-- ends, the nonce that must be there and the one to be left (both may be empty), then for each window: its text, the ms
+-- at which it ends, the length of its channel's windows in ms. Answers 1; 0 when the stored frontier does not lead up to
+-- `from`, or the nonce is another; an error when a newer version wrote one of the windows. After 0 or an error nothing has
+-- changed.
+--
+-- A window that records of several calls touched is in the first of them alone. The nonce says that this first call, and
+-- all between, are in this very Redis still: it may have gone back since, and somebody else have moved the frontier.
 --
 -- There is no `allow-oom` flag on purpose: a full memory then refuses the script as a whole, before its first write.
 -- It goes on from window_merge.lua.
 
-local ARGUMENTS_BEFORE_WINDOWS, ARGUMENTS_A_WINDOW = 4, 3
+local ARGUMENTS_BEFORE_WINDOWS, ARGUMENTS_A_WINDOW = 6, 3
+local KEYS_BEFORE_WINDOWS = 2
+local NONCE_LIVES_MS = 600000
 -- Lua passes at most about 8,000 arguments.
 local KEYS_A_READ = 1000
 
@@ -21,14 +27,18 @@ if not next or topic_id ~= ARGV[3] or tonumber(next) < tonumber(ARGV[1]) then
   return 0
 end
 
--- A window's place in KEYS is one after its number. All are read before the first write: one that a newer version wrote
+if ARGV[5] ~= '' and redis.call('GET', KEYS[2]) ~= ARGV[5] then
+  return 0
+end
+
+-- All are read before the first write: one that a newer version wrote
 -- refuses the call as a whole.
 local call = redis.call
-local count = #KEYS - 1
+local count = #KEYS - KEYS_BEFORE_WINDOWS
 local pages = {}
 for first = 1, count, KEYS_A_READ do
   local last = math.min(first + KEYS_A_READ - 1, count)
-  local texts = call('MGET', unpack(KEYS, first + 1, last + 1))
+  local texts = call('MGET', unpack(KEYS, first + KEYS_BEFORE_WINDOWS, last + KEYS_BEFORE_WINDOWS))
   for i = 1, last - first + 1 do
     local text = texts[i]
     if text and is_newer(text) then
@@ -46,7 +56,7 @@ local written = {}
 for page, texts in ipairs(pages) do
   local before = (page - 1) * KEYS_A_READ
   for i = 1, math.min(KEYS_A_READ, count - before) do
-    local key = KEYS[before + i + 1]
+    local key = KEYS[before + i + KEYS_BEFORE_WINDOWS]
     local at = ARGUMENTS_BEFORE_WINDOWS + (before + i - 1) * ARGUMENTS_A_WINDOW
     local new, ends_at = ARGV[at + 1], ARGV[at + 2]
     if none_has_ended or tonumber(ends_at) > now then
@@ -64,5 +74,8 @@ for page, texts in ipairs(pages) do
 end
 if tonumber(ARGV[2]) > tonumber(next) then
   call('SET', KEYS[1], '1 ' .. ARGV[2] .. ' ' .. topic_id .. ' ' .. unchanged)
+end
+if ARGV[6] ~= '' then
+  call('SET', KEYS[2], ARGV[6], 'PX', NONCE_LIVES_MS)
 end
 return 1

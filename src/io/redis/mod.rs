@@ -150,6 +150,13 @@ impl WindowStore for RedisStore {
     }
 }
 
+/// A name that nobody else has.
+fn random_name() -> Result<String, StoreError> {
+    let mut name = [0; 8];
+    getrandom::fill(&mut name).map_err(|error| errors::no_randomness(&error))?;
+    Ok(name.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 fn yes_or_no(answer: &Value, what: &str) -> Result<bool, StoreError> {
     match answer {
         Value::Int(1) => Ok(true),

@@ -1,15 +1,20 @@
-//! Windows and frontiers in one Redis: one round trip for a read, one for any number of merges.
+//! Windows and frontiers in one Redis: one round trip for a read, one for some thousand windows to be merged.
 
 use super::link::{Link, ScriptFile};
 use super::server::Server;
 use super::text::{self, Keys};
-use super::{MAX_WINDOWS_A_MERGE, RedisOptions, clock, errors, texts, yes_or_no};
+use super::{MAX_WINDOWS_A_MERGE, RedisOptions, clock, errors, random_name, texts, yes_or_no};
 use crate::core::frontier::Stored;
+use crate::core::ids::Partition;
 use crate::core::time::Timestamp;
 use crate::ports::{
     AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
 };
 use redis::{Cmd, Pipeline};
+use std::collections::BTreeMap;
+
+/// A round trip merges about so many windows: more would take much memory.
+const WINDOWS_A_TRIP: usize = 8_000;
 
 /// The windows and frontiers of one deployment in a Redis (or Valkey) without cluster mode.
 ///
@@ -20,35 +25,81 @@ pub struct Standalone {
     merge: ScriptFile,
     start: ScriptFile,
     advise: ScriptFile,
+    /// Of this value alone.
+    name: String,
+    merges: u64,
+}
+
+/// The calls of one merge: the later ones of a partition rest on those before.
+struct Chain {
+    merge: u64,
+    /// Of each partition: how many calls there were, and how many are to come.
+    links: BTreeMap<Partition, (usize, usize)>,
+}
+
+impl Chain {
+    fn new(merge: u64, calls: &[MergeCall]) -> Chain {
+        let mut links = BTreeMap::<_, (usize, usize)>::new();
+        for call in calls {
+            links.entry(call.partition).or_default().1 += 1;
+        }
+        Chain { merge, links }
+    }
+
+    /// The nonce that the partition's next call must find, and the one that it leaves; empty where there is none.
+    fn next(&mut self, partition: Partition) -> (String, String) {
+        let (done, to_come) = self.links.entry(partition).or_default();
+        let nonce =
+            |is_there: bool, link: usize| if is_there { format!("{}.{link}", self.merge) } else { String::new() };
+        *to_come = to_come.saturating_sub(1);
+        *done += 1;
+        (nonce(*done > 1, *done - 1), nonce(*to_come > 0, *done))
+    }
+}
+
+/// How many of the calls go into one round trip.
+fn of_one_trip(calls: &[MergeCall]) -> usize {
+    let mut windows = 0;
+    let fits = |call: &&MergeCall| {
+        let has_room = windows < WINDOWS_A_TRIP;
+        windows += call.windows.len();
+        has_room
+    };
+    calls.iter().take_while(fits).count()
 }
 
 impl Standalone {
     /// Connects to nothing yet. Refused when the URL is not usable.
     pub(super) fn new(options: &RedisOptions) -> Result<Standalone, StoreError> {
-        Ok(Standalone::of(Server::new(&options.url, &options.access)?, options))
+        Standalone::of(Server::new(&options.url, &options.access)?, options)
     }
 
     /// On that server.
-    pub(super) fn of(server: Server, options: &RedisOptions) -> Standalone {
-        Standalone {
+    pub(super) fn of(server: Server, options: &RedisOptions) -> Result<Standalone, StoreError> {
+        Ok(Standalone {
             link: Link::new(server, options.patience),
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
             merge: ScriptFile::new(concat!(include_str!("window_merge.lua"), "\n", include_str!("merge.lua"))),
             start: ScriptFile::new(include_str!("start.lua")),
             advise: ScriptFile::new(include_str!("advise.lua")),
-        }
+            name: random_name()?,
+            merges: 0,
+        })
     }
 
-    fn merge_command(&self, call: &MergeCall) -> Cmd {
+    fn merge_command(&self, call: &MergeCall, chain: &mut Chain) -> Cmd {
         debug_assert!(call.windows.len() <= MAX_WINDOWS_A_MERGE, "a merge of {} windows", call.windows.len());
         let mut command = redis::cmd("EVALSHA");
-        command.arg(self.merge.hash()).arg(1 + call.windows.len()).arg(self.keys.frontier(call.partition));
+        command.arg(self.merge.hash()).arg(2 + call.windows.len()).arg(self.keys.frontier(call.partition));
+        command.arg(self.keys.nonce(&self.name, &call.partition.to_string()));
         for write in &call.windows {
             command.arg(self.keys.window(&write.key));
         }
         let ends = call.windows.iter().map(|write| write.window.expires_at(write.length));
         let first_end = ends.min().unwrap_or(Timestamp::MAX);
         command.arg(call.from.0).arg(call.to.0).arg(call.topic_id.as_str()).arg(first_end.as_millis());
+        let (before, after) = chain.next(call.partition);
+        command.arg(before).arg(after);
         for WindowWrite { key: _, window, length } in &call.windows {
             command
                 .arg(text::encode_window(window))
@@ -95,16 +146,21 @@ impl WindowStore for Standalone {
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {
-        if calls.is_empty() {
-            return Ok(Vec::new());
+        self.merges += 1;
+        let (mut chain, mut outcomes, mut rest) = (Chain::new(self.merges, calls), Vec::new(), calls);
+        while !rest.is_empty() {
+            let (trip, later) = rest.split_at(of_one_trip(rest));
+            let mut pipeline = Pipeline::with_capacity(trip.len());
+            for call in trip {
+                pipeline.add_command(self.merge_command(call, &mut chain));
+            }
+            for answer in self.link.run_script(&self.merge, &pipeline)? {
+                let merged = yes_or_no(&answer, "merge")?;
+                outcomes.push(if merged { MergeOutcome::Merged } else { MergeOutcome::Refused });
+            }
+            rest = later;
         }
-        let mut pipeline = Pipeline::with_capacity(calls.len());
-        for call in calls {
-            pipeline.add_command(self.merge_command(call));
-        }
-        let answers = self.link.run_script(&self.merge, &pipeline)?;
-        let outcome = |merged| if merged { MergeOutcome::Merged } else { MergeOutcome::Refused };
-        answers.iter().map(|answer| Ok(outcome(yes_or_no(answer, "merge")?))).collect()
+        Ok(outcomes)
     }
 
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
@@ -138,5 +194,47 @@ impl WindowStore for Standalone {
             pipeline.arg(advice.refused_at.as_millis()).arg(advice.expires_at(*length).as_millis());
         }
         self.link.run_script(&self.advise, &pipeline).map(drop)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ids::{Offset, TopicId};
+
+    fn call(partition: i32, windows: usize) -> MergeCall {
+        use crate::core::ids::{Position, WindowKey};
+        use crate::core::time::Span;
+        use crate::core::window::Window;
+        let position = Position { partition: Partition(partition), offset: Offset(0) };
+        let write = WindowWrite {
+            key: WindowKey::parse("a:b:c").unwrap(),
+            window: Window::opened_by(Timestamp::from_millis(0), position),
+            length: Span::from_hours(24),
+        };
+        let windows = vec![write; windows];
+        MergeCall {
+            partition: Partition(partition),
+            from: Offset(0),
+            to: Offset(1),
+            topic_id: TopicId::unknown(),
+            windows,
+        }
+    }
+
+    #[test]
+    fn each_call_of_a_partition_rests_on_the_one_before() {
+        let calls = [call(0, 0), call(1, 0), call(0, 0), call(0, 0)];
+        let mut chain = Chain::new(7, &calls);
+        let nonces: Vec<_> = calls.iter().map(|call| chain.next(call.partition)).collect();
+        let nonces: Vec<_> = nonces.iter().map(|(before, after)| (before.as_str(), after.as_str())).collect();
+        assert_eq!(nonces, [("", "7.1"), ("", ""), ("7.1", "7.2"), ("7.2", "")]);
+    }
+
+    #[test]
+    fn a_round_trip_takes_some_thousand_windows_and_always_a_call() {
+        assert_eq!(of_one_trip(&[call(0, 2_000), call(0, 2_000), call(0, 4_000), call(0, 1)]), 3);
+        assert_eq!(of_one_trip(&[call(0, 9_000), call(0, 1)]), 1);
+        assert_eq!(of_one_trip(&vec![call(0, 0); 40]), 40);
     }
 }

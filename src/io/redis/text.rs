@@ -48,7 +48,8 @@ impl Keys {
         [&self.advice_prefix, key.as_str()].concat()
     }
 
-    /// `PREFIXnonce:NAME:{TAG}`: what a store of that name wrote last on the server that the tag lies on.
+    /// `PREFIXnonce:NAME:{TAG}`: what a store of that name wrote last, of a partition or (in a cluster) on the server that
+    /// the tag lies on.
     pub fn nonce(&self, name: &str, tag: &str) -> String {
         format!("{}{name}:{{{tag}}}", self.nonce_prefix)
     }

@@ -52,7 +52,7 @@ impl Engine {
         if self.holding.len() > MOST_WINDOWS || ranges.is_empty() || topology.topic_id.is_unknown() {
             return None;
         }
-        let windows = self.holding.all().map(|(print, window, _)| (print, window)).collect();
+        let windows = self.holding.all().collect();
         Some(Applied { topic_id: topology.topic_id.clone(), ranges, windows })
     }
 }

@@ -75,7 +75,7 @@ impl Engine {
             cursor.next = to;
             cursor.note_progress();
             let emits = item.record.offset >= cursor.emit_from;
-            self.holding.extend(partition, from, to, now.mono_ms);
+            self.holding.extend(partition, (from, to), self.rules.windows_per_call, now.mono_ms);
             self.transaction.count_record(now.mono_ms);
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
@@ -97,7 +97,7 @@ impl Engine {
                 let from = cursor.next;
                 cursor.next = reached.offset;
                 cursor.taken = cursor.taken.max(reached.offset);
-                self.holding.extend(partition, from, reached.offset, now.mono_ms);
+                self.holding.extend(partition, (from, reached.offset), self.rules.windows_per_call, now.mono_ms);
             }
         }
     }

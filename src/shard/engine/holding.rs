@@ -16,8 +16,8 @@ use hashbrown::hash_map::Entry;
 use std::collections::BTreeMap;
 use std::hash::BuildHasherDefault;
 
-/// A merge call holds about so many windows: the store serves nobody else meanwhile.
-const WINDOWS_PER_CALL: usize = 2_000;
+/// The room for windows that is kept when there are fewer.
+const ROOM: usize = 2_000;
 
 /// Records [from, to) of a partition, and which windows they touched.
 #[derive(Debug)]
@@ -79,11 +79,17 @@ pub(super) struct Holding {
 
 impl Holding {
     /// The records [from, to) of a partition are applied.
-    pub(super) fn extend(&mut self, partition: Partition, from: Offset, to: Offset, now_ms: i64) {
+    pub(super) fn extend(
+        &mut self,
+        partition: Partition,
+        (from, to): (Offset, Offset),
+        most_windows: usize,
+        now_ms: i64,
+    ) {
         let gathered = self.gathered.entry(partition);
         let ranges = &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new() }).ranges;
         match ranges.last_mut() {
-            Some(range) if range.windows.len() < WINDOWS_PER_CALL => range.to = range.to.max(to),
+            Some(range) if range.windows.len() < most_windows => range.to = range.to.max(to),
             _ => ranges.push(Range { from, to, windows: Vec::new() }),
         }
     }
@@ -96,7 +102,9 @@ impl Holding {
         window: Window,
         length: Span,
     ) {
-        let Some(range) = self.gathered.get_mut(&partition).and_then(|it| it.ranges.last_mut()) else { return };
+        let range = self.gathered.get_mut(&partition).and_then(|it| it.ranges.last_mut());
+        debug_assert!(range.is_some(), "a record of {partition} is applied within no range");
+        let Some(range) = range else { return };
         let held = match self.windows.entry(print) {
             Entry::Occupied(held) => {
                 let held = held.into_mut();
@@ -123,9 +131,9 @@ impl Holding {
         self.windows.len()
     }
 
-    /// Each of them, with the length of its channel's.
-    pub(super) fn all(&self) -> impl Iterator<Item = (KeyPrint, Window, Span)> {
-        self.windows.iter().map(|(print, held)| (*print, held.window, held.length))
+    /// Each of them.
+    pub(super) fn all(&self) -> impl Iterator<Item = (KeyPrint, Window)> {
+        self.windows.iter().map(|(print, held)| (*print, held.window))
     }
 
     /// Whether the store is yet to be told of anything.
@@ -166,12 +174,14 @@ impl Holding {
             .filter(|(partition, gathered)| self.gives(**partition, gathered, cursors, rules, now_ms))
             .map(|(partition, _)| *partition)
             .collect();
-        let mut given = Given { calls: Vec::new(), lists: Vec::new() };
+        let mut given = Given::default();
         for partition in due {
             let ranges = self.gathered.remove(&partition).into_iter().flat_map(|gathered| gathered.ranges);
             for Range { from, to, windows: list } in ranges {
                 let windows = list.iter().filter_map(|print| {
-                    let held = self.windows.get_mut(print)?;
+                    let held = self.windows.get_mut(print);
+                    debug_assert!(held.is_some(), "a window of {partition} is listed and not held");
+                    let held = held?;
                     // From now on it would be listed anew.
                     if held.listed_in == Some(partition) {
                         held.listed_in = None;
@@ -191,8 +201,8 @@ impl Holding {
     }
 
     /// The store has answered. What was applied since is held on; `gone` hears of what is not.
-    pub(super) fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>, mut gone: impl FnMut(KeyPrint, Window)) {
-        for print in lists.into_iter().flatten() {
+    pub(super) fn let_go(&mut self, list: Vec<KeyPrint>, mut gone: impl FnMut(KeyPrint, Window)) {
+        for print in list {
             if let Entry::Occupied(mut held) = self.windows.entry(print) {
                 held.get_mut().lists -= 1;
                 if held.get().lists == 0 {
@@ -200,9 +210,9 @@ impl Holding {
                 }
             }
         }
-        if self.windows.is_empty() {
-            // The room that a backlog took.
-            self.windows.shrink_to(WINDOWS_PER_CALL);
+        // The room that a backlog took.
+        if self.windows.capacity() > 8 * self.windows.len().max(ROOM) {
+            self.windows.shrink_to(ROOM);
         }
     }
 }

@@ -65,18 +65,20 @@ pub struct Engine {
     /// Taken and not yet applied.
     incoming: Vec<Incoming>,
     reached: Vec<ReachedEnd>,
-    /// What is gathered.
+    /// The open one.
     transaction: Transaction,
-    /// What was gathered before, and is being committed.
+    /// The one before, which is being committed.
     sealed: Option<Sealed>,
     /// What the store may not have.
     holding: Holding,
-    /// What it has.
+    /// What it has, or had a moment ago.
     seen: SeenWindows,
     /// Committed, and to be given to the store.
     unmerged: Given,
     /// Given to the store, which has not answered.
     merging: Option<Merging>,
+    /// The store did not take what it was given last: nothing more is committed until it has.
+    merge_failed: bool,
     to_locate: BTreeSet<StreamPartition>,
     /// The next placing answers an assignment.
     assigning: bool,
@@ -115,6 +117,7 @@ impl Engine {
             holding: Holding::default(),
             unmerged: Given::default(),
             merging: None,
+            merge_failed: false,
             to_locate: BTreeSet::new(),
             assigning: false,
             placing: None,
@@ -221,6 +224,7 @@ impl Engine {
         if self.pace.is_failing() && !self.unmerged.is_empty() {
             // Whoever comes next applies the log from the frontier that is there.
             self.unmerged = Given::default();
+            self.merge_failed = false;
             self.holding = Holding::default();
         }
         if self.pace.failures() > 5 && self.has_unsettled() {
@@ -262,7 +266,7 @@ impl Engine {
         self.pace.failed(now.mono_ms);
         self.excused.begin(now.mono_ms);
         match step {
-            Step::Merge(calls) => self.unmerged(calls),
+            Step::Merge(calls) => self.merge_again(calls),
             // Outputs that may or may not be in the transaction must not be written a second time.
             Step::Produce(_) => self.must_abort = true,
             Step::SetPaused(_) => self.paused = None,

@@ -29,7 +29,9 @@ pub struct Rules {
     pub max_transaction_records: usize,
     /// Partitions that are behind gather so many windows before the store is told of them.
     pub gathered_windows: usize,
-    /// And for no longer than this.
+    /// A merge call holds about so many: the store serves nobody else meanwhile.
+    pub windows_per_call: usize,
+    /// Windows are gathered for no longer than this.
     pub gathers_for: Span,
     /// Ids are remembered for so many offsets of a partition; 0: no duplicate is found.
     pub dedup_records: u32,

@@ -3,7 +3,7 @@
 //!
 //! A transaction grows while the one before it is committed, and is sealed when that one is: if it comes to nothing, so
 //! does everything behind it. At most one commit and one merge are under way, and a merge may be so beside the next
-//! commit, not beside the one after it.
+//! commit; what that one gives the store waits for it, and so does the next transaction then.
 
 use super::Engine;
 use super::holding::{Given, Holding};
@@ -56,7 +56,7 @@ impl Engine {
 
     /// Whether the open transaction may be the next to be committed.
     pub(super) fn may_seal(&self) -> bool {
-        self.sealed.is_none() && self.unmerged.is_empty()
+        self.sealed.is_none() && self.unmerged.is_empty() && !self.merge_failed
     }
 
     /// Nothing is taken until something has ended.
@@ -102,7 +102,7 @@ impl Engine {
             return self.holding.is_due(&self.inbound, &self.rules, now.mono_ms);
         };
         let ripe = due <= now.mono_ms && (self.took_all || self.is_old(now));
-        // Where only the store has to be told, there is nothing to gather.
+        // Where only the store has to be told, there is nothing to wait for.
         ripe || self.transaction.is_full(&self.rules) || !self.transaction.needs_commit()
     }
 
@@ -167,6 +167,7 @@ impl Engine {
 
     /// The store has answered.
     pub(super) fn merged(&mut self, outcomes: &[MergeOutcome], now: Now) {
+        self.merge_failed = false;
         let Some(Merging { reaches, lists }) = self.merging.take() else { return };
         for ((partition, to), outcome) in reaches.into_iter().zip(outcomes) {
             match outcome {
@@ -179,11 +180,15 @@ impl Engine {
 
     /// What the store has is not held any longer; it was seen a moment ago.
     fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>, now: Now) {
-        self.holding.let_go(lists, |print, window| self.seen.note(print, window, now));
+        for list in lists {
+            self.holding.let_go(list, |print, window| self.seen.note(print, window, now));
+            self.seen.make_room();
+        }
     }
 
     /// The store has not: nobody knows what became of it.
-    pub(super) fn unmerged(&mut self, calls: Vec<MergeCall>) {
+    pub(super) fn merge_again(&mut self, calls: Vec<MergeCall>) {
+        self.merge_failed = true;
         let lists = self.merging.take().map(|merging| merging.lists).unwrap_or_default();
         let later = std::mem::replace(&mut self.unmerged, Given { calls, lists });
         self.unmerged.append(later);
@@ -200,12 +205,13 @@ impl Engine {
 
     /// Whatever was not settled is forgotten.
     pub(super) fn forget_unsettled(&mut self) {
-        // What was seen may have been made of it.
+        // Whatever this shard knows is read again.
         self.seen.clear();
         self.transaction = Transaction::default();
         self.holding = Holding::default();
         self.sealed = None;
         self.unmerged = Given::default();
         self.merging = None;
+        self.merge_failed = false;
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine decides in situations that are rare outside: one table or story each, without any I/O.
 
+mod settling;
+
 use super::applied::Applied;
 use super::notice::Notice;
 use super::rules::{Partitioning, Rules};
@@ -38,6 +40,7 @@ fn rules() -> Rules {
         longest_transaction: Span::from_millis(300),
         max_transaction_records: 100,
         gathered_windows: 100,
+        windows_per_call: 2_000,
         gathers_for: Span::from_secs(5),
         dedup_records: 100,
         reapply_margin: Span::from_hours(1),

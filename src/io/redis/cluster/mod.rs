@@ -22,7 +22,7 @@ mod slots;
 
 use super::link::ScriptFile;
 use super::text::{self, Keys};
-use super::{RedisOptions, clock, errors, texts, yes_or_no};
+use super::{RedisOptions, clock, errors, random_name, texts, yes_or_no};
 use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::Partition;
 use crate::core::time::Timestamp;
@@ -80,8 +80,6 @@ impl Cluster {
         let advance = ScriptFile::new(include_str!("advance.lua"));
         let start = ScriptFile::new(include_str!("../start.lua"));
         let advise = ScriptFile::new(include_str!("../advise.lua"));
-        let mut name = [0; 8];
-        getrandom::fill(&mut name).map_err(|error| errors::no_randomness(&error))?;
         Ok(Cluster {
             fleet: Fleet::new(options, &[&window, &advance, &start, &advise])?,
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
@@ -90,7 +88,7 @@ impl Cluster {
             advance,
             start,
             advise,
-            name: name.iter().map(|byte| format!("{byte:02x}")).collect(),
+            name: random_name()?,
             merges: 0,
         })
     }

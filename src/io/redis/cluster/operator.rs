@@ -109,7 +109,7 @@ impl Cluster {
         let map = self.fleet.map()?;
         let server = |owner: &Owner| {
             let way = self.fleet.way_to(&owner.node)?;
-            Ok(Standalone::of(Server::in_cluster(way), &self.options))
+            Standalone::of(Server::in_cluster(way), &self.options)
         };
         map.owners.iter().map(server).collect()
     }

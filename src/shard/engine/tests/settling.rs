@@ -1,0 +1,108 @@
+//! How windows get into the store: with which transaction, how often, and what is held meanwhile.
+
+use super::*;
+use crate::ports::MergeCall;
+
+/// Feeds customers one after the other, each in a turn of its own two seconds later, in which what the one before made is committed.
+/// Merges fail where it is said. Returns the merges that were asked for, and the number of commits.
+fn turns(engine: &mut Engine, customers: &[&str], fails: bool) -> (Vec<Vec<MergeCall>>, usize) {
+    let (mut merges, mut commits, mut stored, mut under_way) = (Vec::new(), 0, 0, None);
+    for (turn, customer) in (0..).zip(customers) {
+        let now = now_at(NOW + 2_000 * turn);
+        let decoded = DecodedInbound { events: vec![text_of(customer)], ..DecodedInbound::default() };
+        let item = InboundItem { epoch: 1, record: record(INBOUND, turn), decoded };
+        let mut inbound = vec![item];
+        for _ in 0..20 {
+            let input = match engine.step(now) {
+                Step::Read(plan) => read(Stored::Known(frontier(stored)), plan, 0, now.wall.as_millis(), now),
+                Step::Produce(_) => Input::Produced,
+                Step::SetPaused(_) => Input::PausesSet,
+                Step::Commit(_) => {
+                    commits += 1;
+                    engine.feed(Input::CommitBegun, now);
+                    Input::Polled(Box::new(Batch { settled: Some(Settled::Committed), ..Batch::default() }))
+                }
+                Step::Merge(calls) => {
+                    merges.push(calls.clone());
+                    match fails {
+                        true => {
+                            under_way = Some(calls);
+                            Input::MergeBegun
+                        }
+                        false => {
+                            stored = calls.iter().map(|call| call.to.0).max().unwrap_or(stored);
+                            Input::Merged(vec![MergeOutcome::Merged; calls.len()])
+                        }
+                    }
+                }
+                Step::Poll(take) if under_way.is_some() && (inbound.is_empty() || take.max_inbound == 0) => {
+                    Input::Failed(Step::Merge(under_way.take().unwrap_or_default()))
+                }
+                Step::Poll(take) => {
+                    let inbound = if take.max_inbound > 0 { std::mem::take(&mut inbound) } else { Vec::new() };
+                    Input::Polled(Box::new(Batch { inbound, ..Batch::default() }))
+                }
+                other => panic!("{other:?}"),
+            };
+            engine.feed(input, now);
+        }
+    }
+    (merges, commits)
+}
+
+/// An engine whose log reaches up to `high`.
+fn behind(high: i64) -> Engine {
+    let location = location(located(INBOUND, Some(0), 0, high), located(INTENTS, Some(0), 0, 0), true);
+    let mut engine = placed(rules(), location, Stored::Known(frontier(0)));
+    settle(&mut engine, now_at(NOW));
+    engine
+}
+
+#[test]
+fn a_partition_that_is_behind_gathers_for_five_seconds_and_one_that_is_not_gives_at_once() {
+    let mut engine = behind(100);
+    let (merges, commits) = turns(&mut engine, &["1", "2", "1", "1", "2"], false);
+    let given: Vec<_> = merges.iter().flatten().map(|call| (call.from.0, call.to.0, call.windows.len())).collect();
+    assert_eq!((given, commits), (vec![(0, 3, 2)], 4));
+    assert_eq!((engine.status(NOW).inbound[0].merged_to, engine.holding.len()), (Offset(3), 2));
+
+    let mut engine = behind(0);
+    let (merges, commits) = turns(&mut engine, &["1", "2", "1"], false);
+    assert_eq!((merges.len(), commits), (2, 2));
+    assert_eq!((engine.status(NOW).inbound[0].merged_to, engine.holding.len()), (Offset(2), 1));
+}
+
+#[test]
+fn while_the_store_takes_nothing_nothing_more_is_committed() {
+    let mut engine = behind(0);
+    let (merges, commits) = turns(&mut engine, &["1"; 12], true);
+    assert!(merges.len() > 5, "it is tried again");
+    assert!(commits <= 2 && merges.iter().all(|calls| calls.len() <= 2), "{commits}: {}", merges.len());
+}
+
+#[test]
+fn a_window_is_held_until_the_store_has_all_that_was_made_of_it() {
+    let (mut holding, rules) = (Holding::default(), rules());
+    let (key, length) = (WindowKey::parse("whatsapp:106:5511").unwrap(), Span::from_hours(24));
+    let window = |offset| {
+        Window::opened_by(Timestamp::from_millis(NOW), Position { partition: Partition(0), offset: Offset(offset) })
+    };
+    let cursors = BTreeMap::new();
+    let touch = |holding: &mut Holding, partition, offset: i64| {
+        holding.extend(Partition(partition), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
+        holding.hold(Partition(partition), (&key, key.print()), window(offset), length);
+    };
+    // Of two partitions in turns, and again after it was given.
+    for (partition, offset) in [(0, 0), (1, 0), (0, 1)] {
+        touch(&mut holding, partition, offset);
+    }
+    let first = holding.give(&cursors, &rules, NOW);
+    touch(&mut holding, 0, 2);
+    let second = holding.give(&cursors, &rules, NOW);
+    let mut gone = Vec::new();
+    for (list, held) in first.lists.into_iter().chain(second.lists).zip([1, 1, 0]) {
+        holding.let_go(list, |_, window| gone.push(window));
+        assert_eq!(holding.len(), held);
+    }
+    assert_eq!(gone, [window(2)]);
+}
