@@ -141,8 +141,12 @@ struct Chain {
     links: BTreeMap<Partition, u64>,
 }
 
+fn no_answer() -> StoreError {
+    StoreError::Unavailable("no answer".into())
+}
+
 fn away<T>() -> Result<T, StoreError> {
-    Err(StoreError::Unavailable("no answer".into()))
+    Err(no_answer())
 }
 
 impl FakeStore {
@@ -269,7 +273,8 @@ impl Merging for FakeMerging {
                 return None;
             }
             Some(Err(error)) => Some(error),
-            None => None,
+            // All of it arrived, and the answer did not.
+            None => self.store.fault(15).then(no_answer),
         };
         let (calls, _, outcomes) = self.begun.take()?;
         Some(match error {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::ports::MergeCall;
 
-/// Feeds customers one after the other, each in a turn of its own two seconds later, in which what the one before made is committed.
-/// Merges fail where it is said. Returns the merges that were asked for, and the number of commits.
+/// Feeds customers one after the other, each in a turn of its own two seconds later, in which what the one before made is
+/// committed. Merges fail where it is said. Returns the merges that were asked for, and the number of commits.
 fn turns(engine: &mut Engine, customers: &[&str], fails: bool) -> (Vec<Vec<MergeCall>>, usize) {
     let (mut merges, mut commits, mut stored, mut under_way) = (Vec::new(), 0, 0, None);
     for (turn, customer) in (0..).zip(customers) {
