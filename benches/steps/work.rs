@@ -205,7 +205,7 @@ impl Shard {
 
     fn prepare_inbound(&mut self, codec: &Codec) {
         let records = (self.next..self.next + RECORDS).map(inbound);
-        let items = records.map(|record| InboundItem { epoch: 1, decoded: codec.decode_inbound(&record), record });
+        let items = records.map(|record| InboundItem::new(1, record.clone(), codec.decode_inbound(&record)));
         self.batch = Some(Batch { inbound: items.collect(), ..Batch::default() });
         self.next += RECORDS;
     }

@@ -40,5 +40,5 @@ pub struct DecodedIntent {
     /// For one that was redriven, its identity together with how often it was.
     pub redriven: Option<IntentHash>,
     /// The intent, or why it is refused.
-    pub intent: Result<Intent, Reject>,
+    pub intent: Result<Box<Intent>, Reject>,
 }

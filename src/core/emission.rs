@@ -44,7 +44,7 @@ pub struct DecidedIntent {
     /// The intent's record.
     pub record: Record,
     /// The intent.
-    pub intent: Intent,
+    pub intent: Box<Intent>,
     /// The verdict.
     pub verdict: Verdict,
     /// The length of its channel's windows.

@@ -96,10 +96,7 @@ impl WindowKey {
 
     /// The key as a hash. Nobody finds two keys with one print, and every run finds the same.
     pub fn print(&self) -> KeyPrint {
-        let mut hasher = SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_6b65_7931);
-        hasher.write(self.0.as_bytes());
-        let hash = hasher.finish128();
-        KeyPrint([hash.h1, hash.h2])
+        print_of([self.as_str()])
     }
 
     /// The channel in front.
@@ -117,6 +114,20 @@ impl fmt::Display for WindowKey {
 /// A window's key as a hash of 128 bits, where the key itself would take too much room.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct KeyPrint(pub [u64; 2]);
+
+impl KeyPrint {
+    /// The print of the key of one customer's window with one business, without that key.
+    pub fn of(channel: &Channel, business: &BusinessId, customer: &CustomerId) -> KeyPrint {
+        print_of([channel.as_str(), ":", business.as_str(), ":", customer.as_str()])
+    }
+}
+
+fn print_of<const N: usize>(key: [&str; N]) -> KeyPrint {
+    let mut hasher = SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_6b65_7931);
+    key.iter().for_each(|part| hasher.write(part.as_bytes()));
+    let hash = hasher.finish128();
+    KeyPrint([hash.h1, hash.h2])
+}
 
 /// A partition's number.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -163,6 +174,8 @@ mod tests {
         let key = WindowKey::new(&Channel::new("whatsapp"), &BusinessId::new("106"), &CustomerId::new("a:b"));
         assert_eq!(WindowKey::parse("whatsapp:106:a:b"), Some(key.clone()));
         assert_eq!(key.channel(), "whatsapp");
+        let print = KeyPrint::of(&Channel::new("whatsapp"), &BusinessId::new("106"), &CustomerId::new("a:b"));
+        assert_eq!(key.print(), print, "with and without the key");
         for bad in ["", "whatsapp", "whatsapp:106", "whatsapp::5511", ":106:5511", "whatsapp:106:"] {
             assert_eq!(WindowKey::parse(bad), None, "{bad}");
         }

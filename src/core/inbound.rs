@@ -1,6 +1,6 @@
 //! What a customer did, decoded.
 
-use super::ids::{BusinessId, Channel, CustomerId, MessageId, WindowKey};
+use super::ids::{BusinessId, Channel, CustomerId, KeyPrint, MessageId, WindowKey};
 use super::time::Timestamp;
 use compact_str::CompactString;
 
@@ -31,8 +31,18 @@ impl InboundEvent {
         std::iter::once(&self.customer_id).chain(aliases.map(|(_, alias)| alias))
     }
 
+    /// The key of the window of one of them.
+    pub fn window_key(&self, customer: &CustomerId) -> WindowKey {
+        WindowKey::new(&self.channel, &self.business_id, customer)
+    }
+
+    /// The prints of the keys of all windows that it may open, in the order of `customers`.
+    pub fn key_prints(&self) -> impl Iterator<Item = KeyPrint> {
+        self.customers().map(|customer| KeyPrint::of(&self.channel, &self.business_id, customer))
+    }
+
     /// The keys of all windows that it may open, in the order of `customers`.
     pub fn window_keys(&self) -> impl Iterator<Item = (WindowKey, &CustomerId)> {
-        self.customers().map(|customer| (WindowKey::new(&self.channel, &self.business_id, customer), customer))
+        self.customers().map(|customer| (self.window_key(customer), customer))
     }
 }

@@ -1,6 +1,6 @@
 //! What a service wants to say, decoded.
 
-use super::ids::{BusinessId, Channel, CustomerId, IntentId, WindowKey};
+use super::ids::{BusinessId, Channel, CustomerId, IntentId, KeyPrint, WindowKey};
 use super::time::Timestamp;
 use bytes::Bytes;
 
@@ -29,6 +29,11 @@ impl Intent {
     /// The key of the window it asks about.
     pub fn window_key(&self) -> WindowKey {
         WindowKey::new(&self.channel, &self.business_id, &self.customer_id)
+    }
+
+    /// That key's print.
+    pub fn key_print(&self) -> KeyPrint {
+        KeyPrint::of(&self.channel, &self.business_id, &self.customer_id)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The intents of one partition, in order, waiting for their verdicts.
 
 use super::frontier::Ends;
-use super::ids::{KeyPrint, Offset, WindowKey};
+use super::ids::{KeyPrint, Offset};
 use super::intent::Intent;
 use super::noted::NotedIds;
 use super::record::{Record, Reject};
@@ -22,10 +22,8 @@ pub enum Pending {
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The intent.
-    pub intent: Intent,
+    pub intent: Box<Intent>,
     /// The window's key.
-    pub key: WindowKey,
-    /// The same as a hash.
     pub print: KeyPrint,
     /// The window as it was known when its turn was planned.
     pub seen: Option<Window>,

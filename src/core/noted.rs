@@ -92,6 +92,17 @@ impl NotedIds {
         was_there
     }
 
+    /// Looks for an id, and for those that are forgotten next, without telling anything: most of them miss the processor's
+    /// caches, and it waits for several at a time where nothing rests on the answer.
+    pub fn fetch(&self, nth: usize, intent: &DecodedIntent) {
+        let oldest = self.in_order.get(nth).map(|noted| noted.id[0]);
+        let new = intent.hash.map(|IntentHash(hash)| (hash >> 64) as u64);
+        for hash in oldest.into_iter().chain(new) {
+            // The number of a place with that hash: nothing is compared.
+            std::hint::black_box(self.latest.find(hash, |_| true));
+        }
+    }
+
     fn forget_before(&mut self, oldest: Offset) {
         while let Some(noted) = self.in_order.front().filter(|noted| noted.offset < oldest) {
             // Where it occurred again since, that number stands in the table.

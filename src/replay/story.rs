@@ -202,7 +202,7 @@ impl<'a> Story<'a> {
         // What is passed through is shared by the intent.
         record.value = None;
         let at = intent.requested_at;
-        self.happenings.push(Happening { at, place, what: What::Intent(Box::new(intent), Box::new(record)) });
+        self.happenings.push(Happening { at, place, what: What::Intent(intent, Box::new(record)) });
         Vec::new()
     }
 
@@ -314,7 +314,7 @@ impl Teller<'_> {
         Told::Verdict {
             decided: Box::new(DecidedIntent {
                 record: record.clone(),
-                intent: intent.clone(),
+                intent: Box::new(intent.clone()),
                 verdict,
                 window_length: rules.length,
                 decided_at: now,

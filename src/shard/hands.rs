@@ -127,7 +127,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             match record.stream {
                 Stream::Inbound => {
                     let decoded = self.codec.decode_inbound(&record);
-                    batch.inbound.push(InboundItem { epoch, record, decoded });
+                    batch.inbound.push(InboundItem::new(epoch, record, decoded));
                 }
                 Stream::Intent => {
                     let decoded = self.codec.decode_intent(&record);

@@ -1,7 +1,7 @@
 //! Canonical JSON to domain: one event, one intent or one report a record.
 
 use super::envelope::{self, Content};
-use super::fields::{Fields, invalid, missing};
+use super::fields::{Field, Fields, invalid, missing};
 use super::letter;
 use crate::core::decoded::DecodedIntent;
 use crate::core::delivery::FailedDelivery;
@@ -12,6 +12,7 @@ use crate::core::record::{ReasonCode, Record, Reject};
 use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use compact_str::CompactString;
 use siphasher::sip128::{Hasher128, SipHasher13};
+use std::borrow::Cow;
 use std::hash::Hasher;
 
 /// The channel of a record that names none.
@@ -19,15 +20,11 @@ pub const DEFAULT_CHANNEL: &str = "whatsapp";
 /// The most ids that an event may give besides the customer's.
 pub const MAX_ALIASES: usize = 16;
 
+// Each in the order in which its reader below names them, which is the order in which they mostly come.
 const INBOUND_FIELDS: [&str; 7] =
     ["message_id", "channel", "business_id", "customer_id", "customer_aliases", "type", "occurred_at"];
-
-const DELIVERY_FIELDS: [&str; 5] = ["business_id", "customer_id", "channel", "error_code", "occurred_at"];
-const TEMPLATE_FIELDS: [&str; 6] = ["business_id", "account_id", "name", "language", "status", "occurred_at"];
-
-/// Where a list of recipients has been seen; an intent is for one.
-const RECIPIENT_LISTS: [&str; 4] = ["customer_id", "customer_ids", "recipients", "to"];
-
+const DELIVERY_FIELDS: [&str; 5] = ["channel", "business_id", "customer_id", "error_code", "occurred_at"];
+const TEMPLATE_FIELDS: [&str; 6] = ["account_id", "business_id", "name", "language", "status", "occurred_at"];
 const INTENT_FIELDS: [&str; 11] = [
     "intent_id",
     "channel",
@@ -37,6 +34,7 @@ const INTENT_FIELDS: [&str; 11] = [
     "expires_at",
     "message",
     "template",
+    // Where a list of recipients has been seen besides; an intent is for one.
     "customer_ids",
     "recipients",
     "to",
@@ -55,30 +53,77 @@ fn intent_in(
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<DecodedIntent, Reject> {
     let fields = Fields::read(content.text()?, &INTENT_FIELDS)?;
-    let is_canonical = ["intent_id", "business_id", "customer_id"].iter().any(|name| fields.raw(name).is_some());
-    if !is_canonical && let Some(data) = envelope::event_data(content)? {
+    let [intent_id, _, business_id, customer_id, ..] = fields.in_order();
+    if are_absent([intent_id, business_id, customer_id])
+        && let Some(data) = envelope::event_data(content)?
+    {
         return intent_in(record, &data, known_channel);
     }
-    let hash = identity(&fields);
+    let ids = Ids { business: business_id.key_part(), intent: intent_id.id() };
+    let is_repeated = business_id.is_repeated() || intent_id.is_repeated();
+    let hash = ids.hash().filter(|_| !is_repeated);
     let redriven = hash.and_then(|hash| redriven_identity(record, hash));
-    Ok(DecodedIntent { hash, redriven, intent: intent(record, content, &fields, known_channel) })
+    Ok(DecodedIntent { hash, redriven, intent: intent(record, content, &fields, ids, known_channel) })
+}
+
+/// What identifies an intent, each as far as it can be read.
+struct Ids<'a> {
+    business: Result<Cow<'a, str>, Reject>,
+    intent: Result<Cow<'a, str>, Reject>,
+}
+
+impl Ids<'_> {
+    fn hash(&self) -> Option<IntentHash> {
+        let (Ok(business), Ok(intent)) = (&self.business, &self.intent) else { return None };
+        Some(intent_hash(business, intent))
+    }
+}
+
+fn intent(
+    record: &Record,
+    content: &Content<'_>,
+    fields: &Fields<'_, { INTENT_FIELDS.len() }>,
+    ids: Ids<'_>,
+    known_channel: &dyn Fn(&str) -> bool,
+) -> Result<Box<Intent>, Reject> {
+    fields.refuse_repeated()?;
+    let [_, channel, _, customer_id, requested_at, expires_at, message, template, lists @ ..] = fields.in_order();
+    if let Some(list) = std::iter::once(customer_id).chain(lists).find(|field| field.is_array()) {
+        let detail = format!("{} is a list: an intent is for one recipient", list.name());
+        return Err(Reject::new(ReasonCode::BulkNotAllowed, detail));
+    }
+    let intent = Box::new(Intent {
+        intent_id: IntentId::new(ids.intent?),
+        channel: channel_in(channel, known_channel)?,
+        business_id: BusinessId::new(ids.business?),
+        customer_id: CustomerId::new(customer_id.id()?),
+        requested_at: requested_at.time()?.unwrap_or(record.timestamp),
+        expires_at: expires_at.time()?,
+        message: message.object()?.map(|text| content.share(text)),
+        template: template.object()?.map(|text| content.share(text)),
+    });
+    if intent.message.is_none() && intent.template.is_none() {
+        return Err(Reject::new(ReasonCode::MissingField, "message or template is required"));
+    }
+    Ok(intent)
 }
 
 /// Reads what a customer did: one event; `None` when nothing in the object is an id of ours.
 pub(super) fn inbound_event(text: &str, known_channel: &dyn Fn(&str) -> bool) -> Result<Option<InboundEvent>, Reject> {
     let fields = Fields::read(text, &INBOUND_FIELDS)?;
-    if !["message_id", "business_id", "customer_id"].iter().any(|name| fields.raw(name).is_some()) {
+    let [message_id, channel, business_id, customer_id, aliases, kind, occurred_at] = fields.in_order();
+    if are_absent([message_id, business_id, customer_id]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
     Ok(Some(InboundEvent {
-        message_id: MessageId::new(fields.id("message_id")?),
-        channel: channel(&fields, known_channel)?,
-        business_id: BusinessId::new(fields.key_part("business_id")?),
-        customer_id: CustomerId::new(fields.id("customer_id")?),
-        customer_aliases: fields.ids("customer_aliases", MAX_ALIASES)?.into_iter().map(CustomerId::new).collect(),
-        kind: CompactString::new(fields.id("type")?),
-        occurred_at: fields.required_time("occurred_at")?,
+        message_id: MessageId::new(message_id.id()?),
+        channel: channel_in(channel, known_channel)?,
+        business_id: BusinessId::new(business_id.key_part()?),
+        customer_id: CustomerId::new(customer_id.id()?),
+        customer_aliases: aliases.ids(MAX_ALIASES)?.into_iter().map(CustomerId::new).collect(),
+        kind: CompactString::new(kind.id()?),
+        occurred_at: occurred_at.required_time()?,
     }))
 }
 
@@ -89,18 +134,19 @@ pub(super) fn failed_delivery(
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Option<FailedDelivery>>, Reject> {
     let fields = Fields::read(text, &DELIVERY_FIELDS)?;
-    if !["business_id", "customer_id", "error_code"].iter().any(|name| fields.raw(name).is_some()) {
+    let [channel, business_id, customer_id, error_code, occurred_at] = fields.in_order();
+    if are_absent([business_id, customer_id, error_code]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
-    let code = fields.raw("error_code").ok_or_else(|| missing("error_code"))?;
+    let code = error_code.raw().ok_or_else(|| missing("error_code"))?;
     let code = code.trim_matches('"').parse().map_err(|_| invalid("error_code", "is no number"))?;
     let delivery = FailedDelivery {
-        channel: channel(&fields, known_channel)?,
-        business_id: BusinessId::new(fields.key_part("business_id")?),
-        customer_id: CustomerId::new(fields.id("customer_id")?),
+        channel: channel_in(channel, known_channel)?,
+        business_id: BusinessId::new(business_id.key_part()?),
+        customer_id: CustomerId::new(customer_id.id()?),
         error_code: code,
-        occurred_at: fields.required_time("occurred_at")?,
+        occurred_at: occurred_at.required_time()?,
     };
     Ok(Some(Some(delivery).filter(FailedDelivery::is_outside_window)))
 }
@@ -108,70 +154,34 @@ pub(super) fn failed_delivery(
 /// Reads a change of a template; `None` when nothing in the object is a field of ours.
 pub(super) fn template_update(text: &str) -> Result<Option<TemplateUpdate>, Reject> {
     let fields = Fields::read(text, &TEMPLATE_FIELDS)?;
-    if !["business_id", "account_id", "language"].iter().any(|name| fields.raw(name).is_some()) {
+    let [account_id, business_id, name, language, status, occurred_at] = fields.in_order();
+    if are_absent([account_id, business_id, language]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
-    let owner = match fields.raw("account_id") {
-        Some(_) => TemplateOwner::Account(CompactString::new(fields.id("account_id")?)),
-        None => TemplateOwner::Business(BusinessId::new(fields.key_part("business_id")?)),
+    let owner = match account_id.raw() {
+        Some(_) => TemplateOwner::Account(CompactString::new(account_id.id()?)),
+        None => TemplateOwner::Business(BusinessId::new(business_id.key_part()?)),
     };
-    let id = TemplateId {
-        owner,
-        name: CompactString::new(fields.id("name")?),
-        language: CompactString::new(fields.id("language")?),
-    };
-    let status = TemplateStatus::new(&fields.id("status")?);
-    Ok(Some(TemplateUpdate { id, status, occurred_at: fields.required_time("occurred_at")? }))
+    let id = TemplateId { owner, name: CompactString::new(name.id()?), language: CompactString::new(language.id()?) };
+    let status = TemplateStatus::new(&status.id()?);
+    Ok(Some(TemplateUpdate { id, status, occurred_at: occurred_at.required_time()? }))
 }
 
-fn intent<const N: usize>(
-    record: &Record,
-    content: &Content<'_>,
-    fields: &Fields<'_, N>,
-    known_channel: &dyn Fn(&str) -> bool,
-) -> Result<Intent, Reject> {
-    fields.refuse_repeated()?;
-    if let Some(list) = RECIPIENT_LISTS.into_iter().find(|name| fields.is_array(name)) {
-        let detail = format!("{list} is a list: an intent is for one recipient");
-        return Err(Reject::new(ReasonCode::BulkNotAllowed, detail));
-    }
-    let intent = Intent {
-        intent_id: IntentId::new(fields.id("intent_id")?),
-        channel: channel(fields, known_channel)?,
-        business_id: BusinessId::new(fields.key_part("business_id")?),
-        customer_id: CustomerId::new(fields.id("customer_id")?),
-        requested_at: fields.time("requested_at")?.unwrap_or(record.timestamp),
-        expires_at: fields.time("expires_at")?,
-        message: fields.object("message")?.map(|text| content.share(text)),
-        template: fields.object("template")?.map(|text| content.share(text)),
-    };
-    if intent.message.is_none() && intent.template.is_none() {
-        return Err(Reject::new(ReasonCode::MissingField, "message or template is required"));
-    }
-    Ok(intent)
+fn are_absent<const N: usize>(fields: [&Field<'_>; N]) -> bool {
+    fields.iter().all(|field| field.raw().is_none())
 }
 
-fn channel<const N: usize>(fields: &Fields<'_, N>, known: &dyn Fn(&str) -> bool) -> Result<Channel, Reject> {
-    let name = fields.key_part_or("channel", DEFAULT_CHANNEL)?;
+fn channel_in(field: &Field<'_>, known: &dyn Fn(&str) -> bool) -> Result<Channel, Reject> {
+    let name = field.key_part_or(DEFAULT_CHANNEL)?;
     if known(&name) {
         return Ok(Channel::new(name));
     }
-    let detail = match fields.raw("channel") {
+    let detail = match field.raw() {
         Some(_) => "channel is not among the configured ones".to_owned(),
         None => format!("channel is absent, and the default {DEFAULT_CHANNEL} is not configured"),
     };
     Err(Reject::new(ReasonCode::UnknownChannel, detail))
-}
-
-/// Business and intent id as one hash. The key is fixed, so that every shard and every run finds the same.
-fn identity<const N: usize>(fields: &Fields<'_, N>) -> Option<IntentHash> {
-    if fields.is_repeated("business_id") || fields.is_repeated("intent_id") {
-        return None;
-    }
-    let business = fields.key_part("business_id").ok()?;
-    let intent = fields.id("intent_id").ok()?;
-    Some(intent_hash(&business, &intent))
 }
 
 /// An intent that was refused is noted, and would be its own duplicate when its dead letter is redriven. So what

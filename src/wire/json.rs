@@ -1,6 +1,6 @@
 //! Writing JSON where the order of members matters and some of them are passed through byte for byte.
 
-use super::time;
+use super::{time, words};
 use crate::core::time::Timestamp;
 
 /// A JSON object under construction: members in the order in which they are added.
@@ -17,6 +17,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Adds a string.
+    #[inline]
     pub(super) fn string(&mut self, name: &str, value: &str) -> &mut Self {
         let out = self.member(name);
         append_string(out, value);
@@ -24,15 +25,17 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Adds a time.
+    #[inline]
     pub(super) fn time(&mut self, name: &str, value: Timestamp) -> &mut Self {
         let out = self.member(name);
         out.push(b'"');
-        time::append(out, value);
+        out.extend_from_slice(&time::text(value));
         out.push(b'"');
         self
     }
 
     /// Adds a whole number.
+    #[inline]
     pub(super) fn integer(&mut self, name: &str, value: i64) -> &mut Self {
         let mut digits = itoa::Buffer::new();
         self.member(name).extend_from_slice(digits.format(value).as_bytes());
@@ -40,6 +43,7 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Adds true or false.
+    #[inline]
     pub(super) fn boolean(&mut self, name: &str, value: bool) -> &mut Self {
         let text: &[u8] = if value { b"true" } else { b"false" };
         self.member(name).extend_from_slice(text);
@@ -47,12 +51,14 @@ impl<'a> ObjectWriter<'a> {
     }
 
     /// Adds JSON that is already written.
+    #[inline]
     pub(super) fn raw(&mut self, name: &str, json: &[u8]) -> &mut Self {
         self.member(name).extend_from_slice(json);
         self
     }
 
     /// Adds whatever `write` appends, which must be one JSON value.
+    #[inline]
     pub(super) fn with(&mut self, name: &str, write: impl FnOnce(&mut Vec<u8>)) -> &mut Self {
         write(self.member(name));
         self
@@ -63,13 +69,14 @@ impl<'a> ObjectWriter<'a> {
         self.out.push(b'}');
     }
 
+    #[inline]
     fn member(&mut self, name: &str) -> &mut Vec<u8> {
         if !self.is_empty {
             self.out.push(b',');
         }
         self.is_empty = false;
         // Names are ours and need no escape.
-        debug_assert!(is_plain(name), "{name}");
+        debug_assert!(words::are_plain(name.as_bytes()), "{name}");
         self.out.push(b'"');
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
@@ -77,14 +84,9 @@ impl<'a> ObjectWriter<'a> {
     }
 }
 
-/// Whether it stands in JSON as it is. Without an early end, many bytes are compared at once.
-fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & (byte >= 0x20) & (byte != b'"') & (byte != b'\\'))
-}
-
 fn append_string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
-    if is_plain(text) {
+    if words::are_plain(text.as_bytes()) {
         out.extend_from_slice(text.as_bytes());
     } else {
         text.bytes().for_each(|byte| append_escaped(out, byte));

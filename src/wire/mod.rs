@@ -19,3 +19,4 @@ mod template;
 pub mod time;
 pub mod trace_context;
 mod webhook;
+mod words;

@@ -22,6 +22,9 @@ use std::sync::Arc;
 /// The smallest limit that the explanation of a dead letter and every window event are sure to fit into.
 pub const SMALLEST_MAX_OUTPUT_BYTES: usize = 16 * 1024;
 
+/// What the texts of a verdict mostly take, besides what is passed through.
+const SHEET_BYTES: usize = 704;
+
 /// The names of the topics, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Topics {
@@ -149,14 +152,15 @@ impl Encoder {
             Verdict::TemplateRequired { .. } => (&self.topics.template_required, "sessiongate.template-required.v1"),
         };
         let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
-        let mut sheet = Sheet::with_capacity(1_024 + passed_through.sum::<usize>());
+        let mut sheet = Sheet::with_capacity(SHEET_BYTES + passed_through.sum::<usize>());
         let key = sheet.write(|out| append_customer_key(out, &intent.business_id, &intent.customer_id));
         let id = sheet.write(|out| {
             append_id(out, self.origin(record), record);
             out.extend_from_slice(b"/verdict");
         });
-        let time = sheet.write(|out| time::append(out, *decided_at));
-        let value = sheet.write(|out| self.append_verdict(out, decided, status));
+        let decided_at_text = time::text(*decided_at);
+        let time = sheet.write(|out| out.extend_from_slice(&decided_at_text));
+        let value = sheet.write(|out| self.append_verdict(out, decided, &decided_at_text, status));
         let sheet = Bytes::from(sheet.text);
         let event = CloudEvent {
             id: sheet.slice(id),
@@ -174,8 +178,14 @@ impl Encoder {
         }
     }
 
-    fn append_verdict(&self, out: &mut Vec<u8>, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) {
-        let DecidedIntent { record, intent, verdict, window_length, decided_at } = decided;
+    fn append_verdict(
+        &self,
+        out: &mut Vec<u8>,
+        decided: &DecidedIntent,
+        decided_at: &[u8],
+        status: Option<&TemplateLookup<'_>>,
+    ) {
+        let DecidedIntent { record, intent, verdict, window_length, .. } = decided;
         let mut json = ObjectWriter::begin(out);
         json.string("intent_id", intent.intent_id.as_str())
             .string("channel", intent.channel.as_str())
@@ -200,7 +210,11 @@ impl Encoder {
                 json.string("basis", basis.as_str());
             }
         }
-        json.time("decided_at", *decided_at);
+        json.with("decided_at", |out| {
+            out.push(b'"');
+            out.extend_from_slice(decided_at);
+            out.push(b'"');
+        });
         self.write_source(&mut json, record);
         json.end();
     }

@@ -4,17 +4,18 @@
 //! words for what is wrong. What it accepts, `serde_json` accepts too (a property below), since outputs repeat parts of
 //! what was read and their readers rely on it.
 
+use super::words;
+
 /// Deeper nesting is left to others.
 const DEEPEST: usize = 64;
 
-/// Calls `member` with the name and the value of each member of the text's one object, as they stand in the text; the
-/// name without its quotes. `None`: somebody else has to look, whatever was told until then.
-pub(super) fn members<'a>(text: &'a str, member: impl FnMut(&'a str, &'a str)) -> Option<()> {
-    let mut scanner = Scanner { text, at: 0 };
-    scanner.blank();
-    scanner.object(DEEPEST, member)?;
-    scanner.blank();
-    (scanner.at == text.len()).then_some(())
+/// The value of a member.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Value<'a> {
+    /// As it stands in the text.
+    pub(super) raw: &'a str,
+    /// It is a string with an escape in it.
+    pub(super) has_escape: bool,
 }
 
 /// How deep a JSON text is nested; 1 for an object without others in it.
@@ -37,26 +38,56 @@ pub(super) fn depth(text: &str) -> usize {
     deepest
 }
 
-struct Scanner<'a> {
+/// Goes through the members of a text's one object. `None` from any of its calls: somebody else has to look, whatever was
+/// told until then.
+pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
 }
 
-/// A word with this byte in each of its places.
-const fn every(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The place of the first byte in a word that ends a plain stretch of a string: a quote, a backslash, a control
-/// character. Behind that place it may err.
-fn first_special(word: u64) -> Option<usize> {
-    let zero_in = |word: u64| word.wrapping_sub(every(1)) & !word;
-    let control = word.wrapping_sub(every(b' ')) & !word;
-    let found = (zero_in(word ^ every(b'"')) | zero_in(word ^ every(b'\\')) | control) & every(0x80);
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
-}
-
 impl<'a> Scanner<'a> {
+    /// Enters the object; whether it has members.
+    pub(super) fn enter(text: &'a str) -> Option<(Scanner<'a>, bool)> {
+        let mut scanner = Scanner { text, at: 0 };
+        scanner.blank();
+        let has_members = scanner.open()?;
+        Some((scanner, has_members))
+    }
+
+    /// Passes over the next member's name if it is this one.
+    pub(super) fn is_named(&mut self, name: &str) -> bool {
+        let quoted = self.text.as_bytes().get(self.at..).and_then(|rest| rest.get(..name.len() + 2));
+        let is_it = matches!(quoted, Some([b'"', found @ .., b'"']) if found == name.as_bytes());
+        self.at += if is_it { name.len() + 2 } else { 0 };
+        is_it
+    }
+
+    /// The next member's name, without its quotes. Escapes are left to those who know what they stand for.
+    pub(super) fn name(&mut self) -> Option<&'a str> {
+        let from = self.at + 1;
+        let has_escape = self.string()?;
+        self.text.get(from..self.at - 1).filter(|_| !has_escape)
+    }
+
+    /// The value behind a name.
+    pub(super) fn member(&mut self) -> Option<Value<'a>> {
+        self.colon()?;
+        let from = self.at;
+        let has_escape = self.value(DEEPEST - 1)?;
+        Some(Value { raw: self.text.get(from..self.at)?, has_escape })
+    }
+
+    /// Behind a member: whether there is another.
+    pub(super) fn has_more(&mut self) -> Option<bool> {
+        self.goes_on(b'}')
+    }
+
+    /// Whether nothing follows the object.
+    pub(super) fn is_at_end(&mut self) -> bool {
+        self.blank();
+        self.at == self.text.len()
+    }
+
     fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -73,61 +104,67 @@ impl<'a> Scanner<'a> {
         is_next.then_some(())
     }
 
-    fn object(&mut self, depth: usize, mut member: impl FnMut(&'a str, &'a str)) -> Option<()> {
+    fn open(&mut self) -> Option<bool> {
         self.take(b'{')?;
         self.blank();
-        if self.take(b'}').is_some() {
-            return Some(());
+        Some(self.take(b'}').is_none())
+    }
+
+    fn colon(&mut self) -> Option<()> {
+        self.blank();
+        self.take(b':')?;
+        self.blank();
+        Some(())
+    }
+
+    fn goes_on(&mut self, end: u8) -> Option<bool> {
+        self.blank();
+        let next = self.peek()?;
+        self.at += 1;
+        if next == end {
+            return Some(false);
         }
-        loop {
-            let from = self.at + 1;
-            // Names are compared by those who know what an escape stands for.
-            if self.string()? {
-                return None;
-            }
-            let name = self.text.get(from..self.at - 1)?;
-            self.blank();
-            self.take(b':')?;
-            self.blank();
-            let from = self.at;
-            self.value(depth.checked_sub(1)?)?;
-            member(name, self.text.get(from..self.at)?);
-            self.blank();
-            if self.take(b'}').is_some() {
-                return Some(());
-            }
-            self.take(b',')?;
-            self.blank();
+        self.blank();
+        (next == b',').then_some(true)
+    }
+
+    fn object(&mut self, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
+        let mut has_more = self.open()?;
+        while has_more {
+            // Whatever it stands for, it is none of those that are watched.
+            self.string()?;
+            self.colon()?;
+            self.value(depth)?;
+            has_more = self.goes_on(b'}')?;
         }
+        Some(())
     }
 
     fn array(&mut self, depth: usize) -> Option<()> {
+        let depth = depth.checked_sub(1)?;
         self.take(b'[')?;
         self.blank();
-        if self.take(b']').is_some() {
-            return Some(());
+        let mut has_more = self.take(b']').is_none();
+        while has_more {
+            self.value(depth)?;
+            has_more = self.goes_on(b']')?;
         }
-        loop {
-            self.value(depth.checked_sub(1)?)?;
-            self.blank();
-            if self.take(b']').is_some() {
-                return Some(());
-            }
-            self.take(b',')?;
-            self.blank();
-        }
+        Some(())
     }
 
-    fn value(&mut self, depth: usize) -> Option<()> {
+    /// Passes over a value; whether it was a string with an escape.
+    fn value(&mut self, depth: usize) -> Option<bool> {
         match self.peek()? {
-            b'"' => self.string().map(drop),
-            b'{' => self.object(depth, |_, _| {}),
+            b'"' => return self.string(),
+            b'{' => self.object(depth),
             b'[' => self.array(depth),
             b't' => self.word("true"),
             b'f' => self.word("false"),
             b'n' => self.word("null"),
             _ => self.number(),
-        }
+        }?;
+        Some(false)
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -137,32 +174,20 @@ impl<'a> Scanner<'a> {
     }
 
     /// From one quote to behind the other; whether there was an escape between them.
+    #[inline]
     fn string(&mut self) -> Option<bool> {
         self.take(b'"')?;
         let mut has_escape = false;
-        let bytes = self.text.as_bytes();
         loop {
-            while let Some(chunk) = bytes.get(self.at..self.at + 8) {
-                match first_special(u64::from_le_bytes(chunk.try_into().ok()?)) {
-                    Some(place) => {
-                        self.at += place;
-                        break;
-                    }
-                    None => self.at += 8,
-                }
+            self.at += words::plain_prefix(self.text.as_bytes().get(self.at..)?);
+            if self.take(b'"').is_some() {
+                return Some(has_escape);
             }
-            match self.peek()? {
-                b'"' => {
-                    self.at += 1;
-                    return Some(has_escape);
-                }
-                b'\\' => {
-                    has_escape = true;
-                    self.escape()?;
-                }
-                0..b' ' => return None,
-                _ => self.at += 1,
+            if self.peek()? != b'\\' {
+                return None;
             }
+            has_escape = true;
+            self.escape()?;
         }
     }
 
@@ -214,7 +239,23 @@ mod tests {
 
     fn found(text: &str) -> Option<Vec<(&str, &str)>> {
         let mut found = Vec::new();
-        members(text, |name, value| found.push((name, value))).map(|()| found)
+        let (mut scanner, mut has_more) = Scanner::enter(text)?;
+        while has_more {
+            found.push((scanner.name()?, scanner.member()?.raw));
+            has_more = scanner.has_more()?;
+        }
+        scanner.is_at_end().then_some(found)
+    }
+
+    #[test]
+    fn an_expected_name_is_passed_over_and_no_other() {
+        let (mut scanner, _) = Scanner::enter(r#"{"ab":1,"abc" :2}"#).unwrap();
+        assert!(!scanner.is_named("a") && !scanner.is_named("abc") && !scanner.is_named("b") && scanner.is_named("ab"));
+        assert_eq!(scanner.member().unwrap().raw, "1");
+        assert_eq!(scanner.has_more(), Some(true));
+        assert!(!scanner.is_named("ab") && scanner.is_named("abc"));
+        assert_eq!(scanner.member().unwrap().raw, "2");
+        assert!(!Scanner { text: "\"ab", at: 0 }.is_named("ab"), "without its end");
     }
 
     #[test]
@@ -263,18 +304,6 @@ mod tests {
         }
         let deep = ["{\"a\":", &"[".repeat(100), &"]".repeat(100), "}"].concat();
         assert_eq!(found(&deep), None, "deeper than it goes");
-    }
-
-    #[test]
-    fn every_special_byte_is_found_at_every_place() {
-        for place in 0..8 {
-            for byte in 0..=255_u8 {
-                let mut word = [b'a'; 8];
-                word[place] = byte;
-                let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
-                assert_eq!(first_special(u64::from_le_bytes(word)), is_special.then_some(place), "{byte} at {place}");
-            }
-        }
     }
 
     fn check(text: &str) -> Result<(), TestCaseError> {

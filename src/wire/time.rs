@@ -57,43 +57,41 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     era * DAYS_OF_400_YEARS + year * 365 + year / 4 - year / 100 + (153 * month + 2) / 5 + day - 1 - DAYS_BEFORE_1970
 }
 
-/// Year, month and day.
-fn civil(days_since_1970: i64) -> [i64; 3] {
-    let days = days_since_1970 + DAYS_BEFORE_1970;
-    let (era, day) = (days.div_euclid(DAYS_OF_400_YEARS), days.rem_euclid(DAYS_OF_400_YEARS));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    match month {
-        0..=9 => [era * 400 + year, month + 3, day],
-        _ => [era * 400 + year + 1, month - 9, day],
-    }
+/// Year, month and day, by the algorithm of Neri and Schneider ("Euclidean affine functions", 2022): multiplications in
+/// place of divisions.
+fn civil(days_since_1970: i64) -> [u32; 3] {
+    // From the year -400 on, which has no day before it here, so that no number is below zero.
+    let days = (days_since_1970 + DAYS_BEFORE_1970 + DAYS_OF_400_YEARS) as u32;
+    let quarters = 4 * days + 3;
+    let (century, day) = (quarters / 146_097, quarters % 146_097 / 4);
+    let product = 2_939_745 * u64::from(4 * day + 3);
+    let (year, day) = ((product >> 32) as u32, (product as u32) / 2_939_745 / 4);
+    let sum = 2_141 * day + 197_913;
+    let (month, day) = (sum >> 16, (sum & 0xffff) / 2_141 + 1);
+    // Years begin in March: its first two months are the next one's.
+    let is_next = month > 12;
+    [100 * century + year + u32::from(is_next) - 400, if is_next { month - 12 } else { month }, day]
 }
 
 /// Writes a time in UTC with milliseconds: `2026-11-22T10:15:30.123Z`.
 pub fn format(time: Timestamp) -> String {
-    let mut out = Vec::with_capacity(TEXT_BYTES);
-    append(&mut out, time);
-    String::from_utf8(out).unwrap_or_default()
+    String::from_utf8_lossy(&text(time)).into_owned()
 }
 
-/// Like [`format`], at the end of a buffer.
+/// Like [`format`], as bytes.
 ///
 /// By hand: an output holds five times, and chrono's formatter costs several times as much.
-pub fn append(out: &mut Vec<u8>, time: Timestamp) {
+pub fn text(time: Timestamp) -> [u8; TEXT_BYTES] {
     const DAY_MS: i64 = 86_400_000;
-    let (days, ms) = (time.as_millis().div_euclid(DAY_MS), time.as_millis().rem_euclid(DAY_MS));
+    let (days, ms) = (time.as_millis().div_euclid(DAY_MS), time.as_millis().rem_euclid(DAY_MS) as u32);
     let [year, month, day] = civil(days);
-    let ms = ms as u32;
-    let ([y0, y1], [y2, y3]) = (pair(year as u32 / 100), pair(year as u32 % 100));
-    let ([m0, m1], [d0, d1]) = (pair(month as u32), pair(day as u32));
-    let ([h0, h1], [i0, i1]) = (pair(ms / 3_600_000), pair(ms / 60_000 % 60));
-    let ([s0, s1], [f0, f1]) = (pair(ms / 1_000 % 60), pair(ms % 1_000 / 10));
-    let f2 = b'0' + (ms % 10) as u8;
-    out.extend_from_slice(&[
-        y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2, b'Z',
-    ]);
+    let ([y0, y1], [y2, y3]) = (pair(year / 100), pair(year % 100));
+    let ([m0, m1], [d0, d1]) = (pair(month), pair(day));
+    let (minutes, ms) = (ms / 60_000, ms % 60_000);
+    let ([h0, h1], [i0, i1]) = (pair(minutes / 60), pair(minutes % 60));
+    let ([s0, s1], ms) = (pair(ms / 1_000), ms % 1_000);
+    let ([f0, f1], f2) = (pair(ms / 10), b'0' + (ms % 10) as u8);
+    [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2, b'Z']
 }
 
 /// A number below 100 as two digits.
@@ -142,6 +140,15 @@ mod tests {
             "+12026-11-22T10:15:30Z",
         ] {
             assert_eq!(parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn every_day_of_ten_thousand_years_is_found_again() {
+        for day in Timestamp::MIN.as_millis() / 86_400_000..=Timestamp::MAX.as_millis() / 86_400_000 {
+            let [year, month, of_month] = civil(day).map(i64::from);
+            assert_eq!(days_since_1970(year, month, of_month), day);
+            assert!((1..=days_of(year, month).unwrap()).contains(&of_month));
         }
     }
 

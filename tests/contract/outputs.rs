@@ -59,7 +59,7 @@ fn window() -> Window {
 fn verdict(verdict: Verdict, message: bool, template: Option<&'static str>) -> OutputRecord {
     encode(Emission::Verdict(Box::new(DecidedIntent {
         record: record(Stream::Intent, message),
-        intent: Intent {
+        intent: Box::new(Intent {
             intent_id: IntentId::new("i-1"),
             channel: Channel::new("whatsapp"),
             business_id: BusinessId::new("106"),
@@ -68,7 +68,7 @@ fn verdict(verdict: Verdict, message: bool, template: Option<&'static str>) -> O
             expires_at: None,
             message: message.then(|| Bytes::from_static(br#"{"type":"text","text":{"body":"hi"}}"#)),
             template: template.map(|text| Bytes::from_static(text.as_bytes())),
-        },
+        }),
         verdict,
         window_length: DAY,
         decided_at: now(),

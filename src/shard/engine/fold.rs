@@ -4,47 +4,15 @@ use super::Engine;
 use super::known::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
-use super::step::InboundItem;
+use super::step::{InboundItem, Touched};
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
-use crate::core::ids::{CustomerId, KeyPrint, Partition, WindowKey};
+use crate::core::ids::{CustomerId, Partition};
 use crate::core::inbound::InboundEvent;
 use crate::core::partitioner::home;
 use crate::core::policy::{Effect, is_known};
 use crate::core::record::{Record, StreamPartition};
-use crate::core::time::{Now, Timestamp};
+use crate::core::time::{Now, Span, Timestamp};
 use crate::core::window::Window;
-
-/// A window that an event may open.
-pub(super) struct Touched {
-    pub key: WindowKey,
-    pub print: KeyPrint,
-    /// The window as it was known when the turn was planned.
-    pub seen: Option<Window>,
-}
-
-/// A record that was taken, with the windows that its events may open, in order.
-pub(super) struct Incoming {
-    pub item: InboundItem,
-    pub touched: Vec<Touched>,
-}
-
-impl Incoming {
-    pub(super) fn new(item: InboundItem) -> Incoming {
-        let keys = item.decoded.events.iter().flat_map(|event| event.window_keys());
-        let touched = keys.map(|(key, _)| Touched { print: key.print(), key, seen: None }).collect();
-        Incoming { item, touched }
-    }
-
-    /// Each event with its windows.
-    pub(super) fn events(&self) -> impl Iterator<Item = (&InboundEvent, &[Touched])> {
-        let mut rest = self.touched.as_slice();
-        self.item.decoded.events.iter().map(move |event| {
-            let (own, others) = rest.split_at(event.customers().count().min(rest.len()));
-            rest = others;
-            (event, own)
-        })
-    }
-}
 
 /// One event of a record.
 struct Act<'a> {
@@ -64,8 +32,7 @@ impl Engine {
     /// What has ended is judged by the store's `clock`, by which keys expire: a worker whose own clock is wrong must not
     /// decide for all the others what is still open.
     pub(super) fn apply_incoming(&mut self, known: &Known<'_>, clock: Timestamp, now: Now) {
-        for incoming in std::mem::take(&mut self.incoming) {
-            let item = &incoming.item;
+        for item in std::mem::take(&mut self.incoming) {
             let partition = item.record.partition;
             let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
             if !cursor.placed || cursor.epoch != item.epoch {
@@ -80,7 +47,7 @@ impl Engine {
             if emits {
                 self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
             }
-            self.apply(&incoming, emits, known, clock);
+            self.apply(&item, emits, known, clock);
         }
     }
 
@@ -102,9 +69,8 @@ impl Engine {
         }
     }
 
-    fn apply(&mut self, incoming: &Incoming, emits: bool, known: &Known<'_>, clock: Timestamp) {
-        let item = &incoming.item;
-        for (index, (event, touched)) in incoming.events().enumerate() {
+    fn apply(&mut self, item: &InboundItem, emits: bool, known: &Known<'_>, clock: Timestamp) {
+        for (index, (event, touched)) in item.events().enumerate() {
             let effect = self.rules.policy.effect(event, item.record.timestamp, clock);
             if emits {
                 self.tell(event, effect, item.record.partition);
@@ -147,16 +113,12 @@ impl Engine {
     fn open(&mut self, act: &Act<'_>, known: &Known<'_>) {
         let Some(channel) = self.rules.policy.channel(act.event.channel.as_str()) else { return };
         let length = channel.window.length;
-        for (Touched { key, print, seen }, customer) in act.touched.iter().zip(act.event.customers()) {
+        for (Touched { print, seen }, customer) in act.touched.iter().zip(act.event.customers()) {
             // What this turn did to it before is held.
             let elsewhere = known.window(*print).or(*seen);
-            let before = match (self.holding.window(*print), elsewhere) {
-                (Some(held), Some(stored)) => Some(held.merge(stored, length)),
-                (held, stored) => held.or(stored),
-            };
             let own = Window::opened_by(act.at, act.record.position());
-            let after = before.map_or(own, |before| before.merge(own, length));
-            self.holding.hold(act.record.partition, (key, *print), after, length);
+            let key = || act.event.window_key(customer);
+            let (before, after) = self.holding.hold(act.record.partition, (*print, key), own, elsewhere, length);
             if !act.emits {
                 continue;
             }
@@ -165,16 +127,18 @@ impl Engine {
                 continue;
             }
             let touches = before.is_some_and(|before| act.at < before.expires_at(length));
-            self.tell_window(act, key, customer, after, touches);
+            self.tell_window(act, customer, (after, length), touches);
         }
     }
 
-    fn tell_window(&mut self, act: &Act<'_>, key: &WindowKey, customer: &CustomerId, window: Window, touches: bool) {
+    fn tell_window(&mut self, act: &Act<'_>, customer: &CustomerId, (window, length): (Window, Span), touches: bool) {
         let (change, wanted) = match touches {
             true => (WindowChange::Refreshed, self.rules.emit_refreshed),
             false => (WindowChange::Opened, self.rules.emit_opened),
         };
-        let Some(channel) = self.rules.policy.channel(key.channel()).filter(|_| wanted) else { return };
+        if !wanted {
+            return;
+        }
         self.transaction.emit(Emission::WindowEvent(Box::new(WindowEvent {
             record: act.record.clone(),
             event_index: act.index,
@@ -182,7 +146,7 @@ impl Engine {
             cause: act.event.clone(),
             customer_id: customer.clone(),
             window,
-            window_length: channel.window.length,
+            window_length: length,
         })));
     }
 }

@@ -94,24 +94,31 @@ impl Holding {
         }
     }
 
-    /// Merges a window that a record of the partition's last range touched.
+    /// Merges what a record of the partition's last range did to a window with what is held of it, and with what is known
+    /// `elsewhere`: the window as it was before, and as it is held now.
     pub(super) fn hold(
         &mut self,
         partition: Partition,
-        (key, print): (&WindowKey, KeyPrint),
-        window: Window,
+        (print, key): (KeyPrint, impl FnOnce() -> WindowKey),
+        own: Window,
+        elsewhere: Option<Window>,
         length: Span,
-    ) {
+    ) -> (Option<Window>, Window) {
         let range = self.gathered.get_mut(&partition).and_then(|it| it.ranges.last_mut());
         debug_assert!(range.is_some(), "a record of {partition} is applied within no range");
-        let Some(range) = range else { return };
-        let held = match self.windows.entry(print) {
+        let alone = elsewhere.map_or(own, |elsewhere| elsewhere.merge(own, length));
+        let Some(range) = range else { return (elsewhere, alone) };
+        let (before, held) = match self.windows.entry(print) {
             Entry::Occupied(held) => {
                 let held = held.into_mut();
-                held.window = held.window.merge(window, length);
-                held
+                let before = elsewhere.map_or(held.window, |elsewhere| held.window.merge(elsewhere, length));
+                held.window = before.merge(own, length);
+                (Some(before), held)
             }
-            Entry::Vacant(place) => place.insert(Held { key: key.clone(), window, length, listed_in: None, lists: 0 }),
+            Entry::Vacant(place) => {
+                let held = Held { key: key(), window: alone, length, listed_in: None, lists: 0 };
+                (elsewhere, place.insert(held))
+            }
         };
         if held.listed_in != Some(partition) {
             held.listed_in = Some(partition);
@@ -119,6 +126,7 @@ impl Holding {
             self.listed += 1;
             range.windows.push(print);
         }
+        (before, held.window)
     }
 
     /// A window as it is held.

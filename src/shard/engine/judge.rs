@@ -11,7 +11,7 @@ use super::rules::{Partitioning, Rules};
 use super::step::{Plan, Reading};
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
-use crate::core::ids::{KeyPrint, Offset, Partition, TopicId, WindowKey};
+use crate::core::ids::{KeyPrint, Offset, Partition, TopicId};
 use crate::core::intent::Intent;
 use crate::core::lane::{self, Lane, Pending, Waiting};
 use crate::core::partitioner::home;
@@ -101,7 +101,7 @@ impl Evidence<'_> {
     fn verdict(&self, lane: &mut Lane, question: &Question<'_>) -> Option<(Verdict, bool)> {
         let window = self.window(question);
         let template = |reason, basis| Verdict::TemplateRequired { reason, basis, window };
-        let advice = self.known.advice(question.key);
+        let advice = self.known.advice(question.print);
         let reason = match find(question.intent, window.as_ref(), advice, question.window, self.now.wall) {
             Finding::Open(window) => return Some((Verdict::SessionSend { window }, false)),
             Finding::Requested => {
@@ -139,9 +139,7 @@ struct Question<'a> {
     offset: Offset,
     /// The intent.
     intent: &'a Intent,
-    /// The window.
-    key: &'a WindowKey,
-    /// The same as a hash.
+    /// The window's key.
     print: KeyPrint,
     /// The window as it was known when the turn was planned.
     seen: Option<Window>,
@@ -318,7 +316,7 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
         Pending::Judge(asked) => asked,
         Pending::Refuse(reject) => return Judgement::refused(record, reject),
     };
-    let lane::Question { intent, key, print, seen } = &*asked;
+    let lane::Question { intent, print, seen } = &*asked;
     if intent.expires_at.is_some_and(|end| end <= evidence.now.wall) {
         let detail = "expires_at had passed when the intent was to be decided";
         return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail));
@@ -327,17 +325,8 @@ fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, wai
         return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
     };
     let (offset, window) = (record.offset, channel.window);
-    let question = Question {
-        partition,
-        offset,
-        intent,
-        key,
-        print: *print,
-        seen: *seen,
-        read_at_ms,
-        ends: ends.as_ref(),
-        window,
-    };
+    let question =
+        Question { partition, offset, intent, print: *print, seen: *seen, read_at_ms, ends: ends.as_ref(), window };
     match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;

@@ -7,21 +7,20 @@ use crate::core::ids::{KeyPrint, WindowKey};
 use crate::core::noted::Passthrough;
 use crate::core::window::Window;
 use crate::ports::Snapshot;
-use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use std::hash::BuildHasherDefault;
 
 /// The windows that a turn has read, and the advice on them.
 pub(super) struct Known<'a> {
     windows: HashMap<KeyPrint, &'a Stored<Window>, BuildHasherDefault<Passthrough>>,
-    advice: HashMap<&'a WindowKey, &'a Stored<Advice>, FixedState>,
+    advice: HashMap<KeyPrint, &'a Stored<Advice>, BuildHasherDefault<Passthrough>>,
 }
 
 impl<'a> Known<'a> {
     pub(super) fn new(plan: &'a Plan, snapshot: &'a Snapshot) -> Known<'a> {
         Known {
             windows: plan.prints.iter().copied().zip(&snapshot.windows).collect(),
-            advice: plan.request.advice.iter().zip(&snapshot.advice).collect(),
+            advice: plan.request.advice.iter().map(WindowKey::print).zip(&snapshot.advice).collect(),
         }
     }
 
@@ -36,8 +35,8 @@ impl<'a> Known<'a> {
     }
 
     /// What the provider said of that window.
-    pub(super) fn advice(&self, key: &WindowKey) -> Option<&Advice> {
-        self.advice.get(key).and_then(|stored| stored.known())
+    pub(super) fn advice(&self, print: KeyPrint) -> Option<&Advice> {
+        self.advice.get(&print).and_then(|stored| stored.known())
     }
 
     /// Whether the store's answer leaves no doubt: a window of ours, or none.

@@ -32,7 +32,6 @@ use crate::core::record::StreamPartition;
 use crate::core::time::Now;
 use crate::ports::{Assignment, ReachedEnd};
 use cursor::InboundCursor;
-use fold::Incoming;
 use holding::{Given, Holding};
 use notice::Notice;
 use pace::{Excused, Pace};
@@ -42,7 +41,7 @@ use seen::SeenWindows;
 use settle::Merging;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use step::{Input, Step, Take};
+use step::{InboundItem, Input, Step, Take};
 use transaction::{Sealed, Transaction};
 
 /// Why the shard lets its partitions go.
@@ -63,7 +62,7 @@ pub struct Engine {
     inbound: BTreeMap<Partition, InboundCursor>,
     lanes: BTreeMap<Partition, Lane>,
     /// Taken and not yet applied.
-    incoming: Vec<Incoming>,
+    incoming: Vec<InboundItem>,
     reached: Vec<ReachedEnd>,
     /// The open one.
     transaction: Transaction,

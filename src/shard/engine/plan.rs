@@ -1,8 +1,8 @@
 //! What a turn has to read.
 
 use super::Engine;
-use super::fold::{Incoming, Touched};
-use super::step::Plan;
+use super::step::{InboundItem, Plan};
+use crate::core::ids::{KeyPrint, WindowKey};
 use crate::core::lane::{self, Lane, Pending};
 use crate::core::time::Now;
 use crate::core::window::{Window, WindowState};
@@ -25,12 +25,11 @@ impl Engine {
         let Some(topology) = &self.topology else { return Plan::default() };
         let mut plan = Plan::default();
         plan.request.frontiers = topology.all().collect();
-        for incoming in &self.incoming {
-            let item = &incoming.item;
+        for item in &self.incoming {
             // Below `emit_from` nothing is told, so that nobody needs to know what was there before.
             let tells = self.inbound.get(&item.record.partition).is_some_and(|c| item.record.offset >= c.emit_from);
             if tells {
-                self.unsure_of(incoming).for_each(|it| plan.ask_for(&it.key, it.print));
+                self.unsure_of(item).for_each(|(key, print)| plan.ask_for(key, print));
             }
         }
         let mut unobserved = false;
@@ -39,10 +38,10 @@ impl Engine {
                 let Pending::Judge(question) = &waiting.pending else { continue };
                 // What a provider said against an open window needs proof, for which the window has to be read.
                 if self.rules.delivery_status {
-                    plan.request.advice.push(question.key.clone());
+                    plan.request.advice.push(question.intent.window_key());
                 }
                 if self.rules.delivery_status || !self.is_surely_open(question, now) {
-                    plan.ask_for(&question.key, question.print);
+                    plan.ask_for(question.intent.window_key(), question.print);
                 }
             }
             unobserved |= lane.back().is_some_and(|waiting| waiting.ends.is_none());
@@ -57,7 +56,7 @@ impl Engine {
     /// between: most miss the processor's caches, and it then waits for several at a time.
     fn look_up(&mut self, now: Now) {
         let known = |print| self.holding.window(print).or_else(|| self.seen.get(print, now));
-        for touched in self.incoming.iter_mut().flat_map(|incoming| &mut incoming.touched) {
+        for touched in self.incoming.iter_mut().flat_map(|item| &mut item.touched) {
             touched.seen = known(touched.print);
         }
         let lanes = self.lanes.len();
@@ -73,12 +72,13 @@ impl Engine {
 
     /// The windows that a record's events may open, unless it is known already that nothing has to be told: that an act
     /// falls into a session that was.
-    fn unsure_of<'a>(&'a self, incoming: &'a Incoming) -> impl Iterator<Item = &'a Touched> {
-        incoming.events().flat_map(move |(event, touched)| {
+    fn unsure_of<'a>(&'a self, item: &'a InboundItem) -> impl Iterator<Item = (WindowKey, KeyPrint)> + 'a {
+        item.events().flat_map(move |(event, touched)| {
             let rules = self.rules.policy.channel(event.channel.as_str()).map(|channel| channel.window);
             let length = rules.filter(|_| !self.rules.emit_refreshed).map(|rules| rules.length);
             let is_told = move |seen: Window| length.is_some_and(|length| event.occurred_at < seen.expires_at(length));
-            touched.iter().filter(move |it| !it.seen.is_some_and(is_told))
+            let unsure = event.customers().zip(touched).filter(move |(_, it)| !it.seen.is_some_and(is_told));
+            unsure.map(|(customer, it)| (event.window_key(customer), it.print))
         })
     }
 

@@ -5,8 +5,10 @@ use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::emission::Emission;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
 use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
+use crate::core::inbound::InboundEvent;
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
+use crate::core::window::Window;
 use crate::ports::{
     Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, ReachedEnd, ReadRequest,
     Settled, Snapshot,
@@ -82,8 +84,8 @@ pub struct Plan {
 
 impl Plan {
     /// Adds a window.
-    pub fn ask_for(&mut self, key: &WindowKey, print: KeyPrint) {
-        self.request.windows.push(key.clone());
+    pub fn ask_for(&mut self, key: WindowKey, print: KeyPrint) {
+        self.request.windows.push(key);
         self.prints.push(print);
     }
 }
@@ -104,6 +106,38 @@ pub struct InboundItem {
     pub record: Record,
     /// What is in it.
     pub decoded: DecodedInbound,
+    /// The windows that its events may open, in order.
+    pub(super) touched: Vec<Touched>,
+}
+
+/// A window that an event may open.
+#[derive(Clone, Debug)]
+pub(super) struct Touched {
+    /// Its key.
+    pub print: KeyPrint,
+    /// The window as it was known when the turn was planned.
+    pub seen: Option<Window>,
+}
+
+impl InboundItem {
+    /// A record and what is in it.
+    pub fn new(epoch: u32, record: Record, decoded: DecodedInbound) -> InboundItem {
+        // Most records touch one window, and many records are held at once.
+        let mut touched = Vec::with_capacity(decoded.events.len());
+        let prints = decoded.events.iter().flat_map(InboundEvent::key_prints);
+        touched.extend(prints.map(|print| Touched { print, seen: None }));
+        InboundItem { epoch, record, decoded, touched }
+    }
+
+    /// Each event with its windows.
+    pub(super) fn events(&self) -> impl Iterator<Item = (&InboundEvent, &[Touched])> {
+        let mut rest = self.touched.as_slice();
+        self.decoded.events.iter().map(move |event| {
+            let (own, others) = rest.split_at(event.customers().count().min(rest.len()));
+            rest = others;
+            (event, own)
+        })
+    }
 }
 
 /// An intent record, decoded.

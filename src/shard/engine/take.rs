@@ -1,7 +1,6 @@
 //! Taking what a poll brought: what belongs to a cursor of ours goes into lanes and the inbound queue.
 
 use super::Engine;
-use super::fold::Incoming;
 use super::step::{Batch, InboundItem, IntentItem};
 use crate::core::frontier::Topology;
 use crate::core::lane::{Pending, Question, Waiting};
@@ -22,9 +21,11 @@ impl Engine {
         if let Some(topology) = batch.topology {
             self.new_topology(topology);
         }
-        self.incoming.reserve(batch.inbound.len());
-        for item in batch.inbound {
-            self.take_inbound(item);
+        self.take_inbound(batch.inbound);
+        for (nth, item) in batch.intents.iter().enumerate() {
+            if let Some(lane) = self.lanes.get(&item.record.partition) {
+                lane.noted.fetch(nth, &item.decoded);
+            }
         }
         for item in batch.intents {
             self.take_intent(item, now);
@@ -52,12 +53,21 @@ impl Engine {
         }
     }
 
-    fn take_inbound(&mut self, item: InboundItem) {
-        let Some(cursor) = self.inbound.get_mut(&item.record.partition) else { return };
-        // What was fetched before the cursor moved would look like a gap in the log.
-        if cursor.placed && item.epoch == cursor.epoch && item.record.offset >= cursor.taken {
-            cursor.taken = item.record.offset.next();
-            self.incoming.push(Incoming::new(item));
+    fn take_inbound(&mut self, mut items: Vec<InboundItem>) {
+        items.retain(|item| {
+            let Some(cursor) = self.inbound.get_mut(&item.record.partition) else { return false };
+            // What was fetched before the cursor moved would look like a gap in the log.
+            let is_ours = cursor.placed && item.epoch == cursor.epoch && item.record.offset >= cursor.taken;
+            if is_ours {
+                cursor.taken = item.record.offset.next();
+            }
+            is_ours
+        });
+        // Items are large: mostly they stay where they are.
+        if self.incoming.is_empty() {
+            self.incoming = items;
+        } else {
+            self.incoming.append(&mut items);
         }
     }
 
@@ -80,9 +90,8 @@ impl Engine {
                 "the same business_id and intent_id lay shortly before in this partition",
             )),
             Ok(intent) => {
-                let key = intent.window_key();
-                let print = key.print();
-                Pending::Judge(Box::new(Question { intent, key, print, seen: None }))
+                let print = intent.key_print();
+                Pending::Judge(Box::new(Question { intent, print, seen: None }))
             }
         };
         let read_at_ms = self.excused.counting_ms(now.mono_ms);

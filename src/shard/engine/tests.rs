@@ -130,7 +130,8 @@ fn intent_item(engine_epoch: u32, offset: i64) -> IntentItem {
         message: Some(bytes::Bytes::from_static(b"{}")),
         template: None,
     };
-    let decoded = DecodedIntent { hash: Some(IntentHash(offset as u128)), redriven: None, intent: Ok(intent) };
+    let decoded =
+        DecodedIntent { hash: Some(IntentHash(offset as u128)), redriven: None, intent: Ok(Box::new(intent)) };
     IntentItem { epoch: engine_epoch, record: record(INTENTS, offset), decoded }
 }
 
@@ -301,7 +302,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
     let mut engine = placed(rules, location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
     let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
-    let item = InboundItem { epoch: 1, record: record(INBOUND, 5), decoded };
+    let item = InboundItem::new(1, record(INBOUND, 5), decoded);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
     let snapshot = Snapshot {
@@ -336,7 +337,7 @@ fn what_was_fetched_before_a_cursor_moved_is_discarded() {
     let location = location(located(INBOUND, Some(5), 0, 5), located(INTENTS, Some(0), 0, 0), true);
     let mut engine = placed(rules(), location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
-    let item = InboundItem { epoch: 0, record: record(INBOUND, 9), decoded: DecodedInbound::default() };
+    let item = InboundItem::new(0, record(INBOUND, 9), DecodedInbound::default());
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     assert_eq!(engine.status(NOW).inbound[0].next, Offset(5));
     assert!(engine.incoming.is_empty());
@@ -415,7 +416,7 @@ fn what_a_provider_reports_goes_on_to_its_topic_or_is_counted() {
         let location = location(located(INBOUND, Some(5), 0, 5), located(INTENTS, Some(0), 0, 0), true);
         let mut engine = placed(rules, location, Stored::Known(frontier(5)));
         settle(&mut engine, now_at(NOW));
-        let item = InboundItem { epoch: 1, record: record(INBOUND, 5), decoded: decoded.clone() };
+        let item = InboundItem::new(1, record(INBOUND, 5), decoded.clone());
         engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
         let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
         engine.feed(read(Stored::Known(frontier(5)), plan, 5, NOW, now_at(NOW)), now_at(NOW));
@@ -484,7 +485,7 @@ fn what_is_not_in_the_store_yet_is_told_and_nothing_once_it_leaves() {
     settle(&mut engine, now_at(NOW));
     let event = text_of("5511");
     let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
-    let item = InboundItem { epoch: 1, record: record(INBOUND, 5), decoded };
+    let item = InboundItem::new(1, record(INBOUND, 5), decoded);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
     engine.feed(read(Stored::Known(frontier(5)), plan, 6, NOW, now_at(NOW)), now_at(NOW));

@@ -73,7 +73,7 @@ fn verdict(record: Record, verdict: Verdict) -> Emission {
     let decided_at = at(7_000);
     Emission::Verdict(Box::new(DecidedIntent {
         record,
-        intent,
+        intent: Box::new(intent),
         verdict,
         window_length: Span::from_hours(24),
         decided_at,
@@ -120,7 +120,7 @@ fn read(records: Vec<Record>) -> Batch {
     for record in records {
         match record.stream {
             Stream::Inbound => {
-                batch.inbound.push(InboundItem { epoch: 0, record, decoded: DecodedInbound::default() });
+                batch.inbound.push(InboundItem::new(0, record, DecodedInbound::default()));
             }
             Stream::Intent => {
                 let refused = Reject::new(ReasonCode::NotJson, "");

@@ -87,7 +87,7 @@ fn a_whole_intent_is_read() {
         message: Some(Bytes::from_static(br#"{"type":"text"}"#)),
         template: Some(Bytes::from_static(br#"{"name":"hello"}"#)),
     };
-    assert_eq!(read.intent, Ok(expected));
+    assert_eq!(read.intent, Ok(Box::new(expected)));
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn window() -> Window {
 fn decided(verdict: Verdict) -> DecidedIntent {
     DecidedIntent {
         record: record(Stream::Intent),
-        intent: Intent {
+        intent: Box::new(Intent {
             intent_id: IntentId::new("i-1"),
             channel: Channel::new("whatsapp"),
             business_id: BusinessId::new("106"),
@@ -61,7 +61,7 @@ fn decided(verdict: Verdict) -> DecidedIntent {
             expires_at: None,
             message: Some(Bytes::from_static(br#"{ "n":1e400 }"#)),
             template: Some(Bytes::from_static(br#"{ "name":"hi" }"#)),
-        },
+        }),
         verdict,
         window_length: Span::from_hours(24),
         decided_at: now(),

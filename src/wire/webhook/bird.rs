@@ -85,7 +85,7 @@ fn delivery(
             first.get_or_insert(contact);
         });
     }
-    let occurred_at = match fields.time("updatedAt")? {
+    let occurred_at = match fields.field("updatedAt").time()? {
         Some(time) => time,
         None => occurred_at(fields, source)?,
     };

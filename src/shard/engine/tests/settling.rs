@@ -10,7 +10,7 @@ fn turns(engine: &mut Engine, customers: &[&str], fails: bool) -> (Vec<Vec<Merge
     for (turn, customer) in (0..).zip(customers) {
         let now = now_at(NOW + 2_000 * turn);
         let decoded = DecodedInbound { events: vec![text_of(customer)], ..DecodedInbound::default() };
-        let item = InboundItem { epoch: 1, record: record(INBOUND, turn), decoded };
+        let item = InboundItem::new(1, record(INBOUND, turn), decoded);
         let mut inbound = vec![item];
         for _ in 0..20 {
             let input = match engine.step(now) {
@@ -90,7 +90,7 @@ fn a_window_is_held_until_the_store_has_all_that_was_made_of_it() {
     let cursors = BTreeMap::new();
     let touch = |holding: &mut Holding, partition, offset: i64| {
         holding.extend(Partition(partition), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
-        holding.hold(Partition(partition), (&key, key.print()), window(offset), length);
+        holding.hold(Partition(partition), (key.print(), || key.clone()), window(offset), None, length);
     };
     // Of two partitions in turns, and again after it was given.
     for (partition, offset) in [(0, 0), (1, 0), (0, 1)] {
