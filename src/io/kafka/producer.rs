@@ -7,7 +7,6 @@ use super::sys::{self, Handle, NativeError, Queue, TopicHandle};
 use crate::ports::{LogError, OutputRecord};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, Producer as _};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,7 @@ const ROOM_STEP: Duration = Duration::from_millis(2);
 /// A producer and the topics it has written to.
 pub(super) struct Producer {
     // Topics and queue before the client: they are given back while it still lives.
-    topics: HashMap<Arc<str>, TopicHandle>,
+    topics: Vec<(Arc<str>, TopicHandle)>,
     events: Queue,
     handle: Handle,
     base: Arc<BaseProducer<ProducerEvents>>,
@@ -36,7 +35,7 @@ impl Producer {
         let base: Arc<BaseProducer<ProducerEvents>> = client::start(&config, ProducerEvents::new())?;
         let handle: Handle = base.clone();
         let events = Queue::of_client(&handle);
-        Ok(Producer { topics: HashMap::new(), events, handle, base })
+        Ok(Producer { topics: Vec::new(), events, handle, base })
     }
 
     /// A client that only asks questions about both topics, whose leaders it keeps track of.
@@ -101,11 +100,16 @@ impl Producer {
     }
 
     fn topic(&mut self, name: &Arc<str>) -> Result<&TopicHandle, NativeError> {
-        if !self.topics.contains_key(name) {
-            let topic = TopicHandle::new(&self.handle, name)?;
-            self.topics.insert(name.clone(), topic);
-        }
-        self.topics.get(name).ok_or_else(|| NativeError::local("the topic was not kept"))
+        // A handful, mostly known by the very name that they were asked for first.
+        let place = match self.topics.iter().position(|(known, _)| known == name) {
+            Some(place) => place,
+            None => {
+                let topic = TopicHandle::new(&self.handle, name)?;
+                self.topics.push((name.clone(), topic));
+                self.topics.len() - 1
+            }
+        };
+        self.topics.get(place).map(|(_, topic)| topic).ok_or_else(|| NativeError::local("the topic was not kept"))
     }
 
     fn refused(&self, topic: &str, error: &NativeError) -> LogError {
