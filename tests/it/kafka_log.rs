@@ -615,3 +615,31 @@ fn the_embedded_brokers_carry_a_demonstration() {
     assert_eq!(commit(&mut log, &[(intent(1), 1)]), Settled::Committed);
     assert_eq!(world.committed_outputs(), ["out"]);
 }
+
+/// Partitions are assigned, and nothing is taken up when the membership ends.
+fn expelled_while_it_is_asked(test: &str, has_gone_on: bool) {
+    let mut world = World::without_topics(test);
+    let topics = [world.settings.topics.inbound.clone(), world.settings.topics.intent.clone()];
+    let mock = MockCluster::start(&[&topics[0], &topics[1]], 2).unwrap();
+    world.settings.brokers = mock.bootstrap_servers();
+    let mut log = world.start();
+    let next_change = |log: &mut KafkaLog| poll_until(log, |polled| polled.assignment.is_some()).assignment.unwrap();
+    assert!(matches!(next_change(&mut log), Assignment::Assigned(_)));
+    mock.expel_one(has_gone_on);
+    assert_eq!(next_change(&mut log), Assignment::Lost, "nobody waits any more for what it takes up");
+    log.release().unwrap();
+    // The client may hear of it in its own way, too.
+    while !matches!(next_change(&mut log), Assignment::Assigned(_)) {
+        log.release().unwrap();
+    }
+}
+
+#[test]
+fn a_member_that_is_expelled_before_it_has_taken_its_partitions_up_joins_again() {
+    expelled_while_it_is_asked("expelled", false);
+}
+
+#[test]
+fn a_member_whose_group_goes_on_before_it_has_taken_its_partitions_up_joins_again() {
+    expelled_while_it_is_asked("left-behind", true);
+}

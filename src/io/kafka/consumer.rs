@@ -5,11 +5,11 @@ use super::context::{ConsumerEvents, is_fatal, is_outage};
 use super::cursors::Cursors;
 use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::shelf::Shelf;
-use super::sys::{Handle, Message, Queue, WakeUp};
+use super::sys::{GroupMetadata, Handle, Message, Queue, WakeUp};
 use crate::core::ids::{Offset, Partition};
 use crate::core::record::{Record, Stream, StreamPartition};
 use crate::core::time::Timestamp;
-use crate::ports::{CursorStart, Fetched, LogError, OutOfRange, PollRequest, Polled, ReachedEnd};
+use crate::ports::{Assignment, CursorStart, Fetched, LogError, OutOfRange, PollRequest, Polled, ReachedEnd};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
@@ -37,6 +37,8 @@ pub(super) struct Consumer {
     intent_shelf: Shelf,
     /// What a message's place in a queue said, to be told at the next poll: records taken with it come first.
     failed: Option<LogError>,
+    /// An assignment was told, and neither taken up nor given back since.
+    is_asked: bool,
     call_timeout: Duration,
 }
 
@@ -66,6 +68,7 @@ impl Consumer {
             inbound_shelf: Shelf::default(),
             intent_shelf: Shelf::default(),
             failed: None,
+            is_asked: false,
             call_timeout: settings.call_timeout,
         })
     }
@@ -103,7 +106,7 @@ impl Consumer {
             return Err(failed);
         }
         self.serve_events()?;
-        polled.assignment = self.base.context().take_assignment();
+        polled.assignment = self.next_assignment()?;
         if polled.assignment.is_some() {
             return Ok(());
         }
@@ -124,6 +127,25 @@ impl Consumer {
             polled.is_cut |= bytes >= MOST_BYTES;
         }
         Ok(())
+    }
+
+    /// The next change of the assignment.
+    ///
+    /// While librdkafka waits for the answer to an assignment it says nothing of a membership that ends meanwhile, and
+    /// joins again only once it was answered.
+    fn next_assignment(&mut self) -> Result<Option<Assignment>, LogError> {
+        let told = self.base.context().take_assignment();
+        if let Some(change) = &told {
+            self.is_asked = matches!(change, Assignment::Assigned(_));
+        } else if self.is_asked && !self.is_member() {
+            self.release()?;
+            return Ok(Some(Assignment::Lost));
+        }
+        Ok(told)
+    }
+
+    fn is_member(&self) -> bool {
+        GroupMetadata::of(&self.handle).is_some_and(|group| group.is_of_member())
     }
 
     /// Waits until something arrives, at most so long.
@@ -151,7 +173,9 @@ impl Consumer {
         for start in starts {
             self.cursors.place(start);
         }
-        self.apply_assignment()
+        self.apply_assignment()?;
+        self.is_asked = false;
+        Ok(())
     }
 
     /// Stops fetching altogether.
@@ -162,6 +186,11 @@ impl Consumer {
             self.base.resume(&self.list(&paused)).map_err(|error| self.unavailable("resuming", &error))?;
         }
         self.cursors.clear();
+        if std::mem::take(&mut self.is_asked) {
+            // Giving back is no answer to an assignment, taking up nothing is.
+            let nothing = TopicPartitionList::new();
+            return self.base.assign(&nothing).map_err(|error| self.unavailable("taking up nothing", &error));
+        }
         self.base.unassign().map_err(|error| self.unavailable("giving partitions back", &error))
     }
 

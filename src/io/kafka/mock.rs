@@ -5,6 +5,7 @@ use super::sys::{Handle, set_first_rebalance_delay};
 use anyhow::Context;
 use rdkafka::config::ClientConfig;
 use rdkafka::producer::{BaseProducer, Producer};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,17 @@ impl MockCluster {
         }
         drop(brokers);
         Ok(cluster)
+    }
+
+    /// Tells the next member that asks that it is none, or that its group has gone on without it.
+    pub fn expel_one(&self, has_gone_on: bool) {
+        let error = match has_gone_on {
+            true => RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
+            false => RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID,
+        };
+        if let Some(brokers) = self.owner.client().mock_cluster() {
+            brokers.request_errors(RDKafkaApiKey::Heartbeat, &[error]);
+        }
     }
 
     /// Where clients connect to.

@@ -96,7 +96,7 @@ impl Plain {
             self.news = Some(Settled::Committed);
             return Ok(());
         }
-        if GroupMetadata::of(consumer.handle()).is_none_or(|group| group.generation() < 0) {
+        if !GroupMetadata::of(consumer.handle()).is_some_and(|group| group.is_of_member()) {
             return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
         }
         let mut list = TopicPartitionList::with_capacity(offsets.len());

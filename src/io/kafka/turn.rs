@@ -59,7 +59,7 @@ impl Offering {
         }
         // Fresh for every commit: the generation in it is what fences a member that lost its partitions. Below zero
         // the broker would take the offsets unchecked.
-        match GroupMetadata::of(consumer.handle()).filter(|group| group.generation() >= 0) {
+        match GroupMetadata::of(consumer.handle()).filter(GroupMetadata::is_of_member) {
             Some(group) => Ok(Offering { offsets: list, group: Some(group) }),
             None => Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed"))),
         }

@@ -18,10 +18,13 @@ impl GroupMetadata {
         (!pointer.is_null()).then_some(GroupMetadata(pointer))
     }
 
-    /// The generation; negative while the consumer is not a member.
-    pub fn generation(&self) -> i32 {
-        // SAFETY: ours until drop.
-        unsafe { ffi::rd_kafka_consumer_group_metadata_generation_id(self.0) }
+    /// Whether it is a member's: one that was expelled loses its generation or its id, as the broker put it.
+    pub fn is_of_member(&self) -> bool {
+        // SAFETY: ours until drop; the id is a C string that lives as long.
+        unsafe {
+            let id = ffi::rd_kafka_consumer_group_metadata_member_id(self.0);
+            ffi::rd_kafka_consumer_group_metadata_generation_id(self.0) >= 0 && !id.is_null() && *id != 0
+        }
     }
 }
 
