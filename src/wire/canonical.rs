@@ -3,29 +3,35 @@
 use super::envelope::{self, Content};
 use super::fields::{Field, Fields, invalid, missing};
 use super::letter;
+use super::names::Names;
+use super::place::Place;
 use crate::core::decoded::DecodedIntent;
 use crate::core::delivery::FailedDelivery;
-use crate::core::ids::{BusinessId, Channel, CustomerId, IntentId, MessageId};
+use crate::core::ids::{BusinessId, Channel, CustomerId, IntentId, MessageId, hash_of};
 use crate::core::inbound::InboundEvent;
 use crate::core::intent::{Intent, IntentHash};
 use crate::core::record::{ReasonCode, Record, Reject};
 use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use compact_str::CompactString;
-use siphasher::sip128::{Hasher128, SipHasher13};
+use siphasher::sip128::SipHasher13;
 use std::borrow::Cow;
-use std::hash::Hasher;
 
 /// The channel of a record that names none.
 pub const DEFAULT_CHANNEL: &str = "whatsapp";
 /// The most ids that an event may give besides the customer's.
 pub const MAX_ALIASES: usize = 16;
 
+const INTENT_FIELD_COUNT: usize = 11;
+
+const ALIASES: &str = "customer_aliases";
+
 // Each in the order in which its reader below names them, which is the order in which they mostly come.
-const INBOUND_FIELDS: [&str; 7] =
-    ["message_id", "channel", "business_id", "customer_id", "customer_aliases", "type", "occurred_at"];
-const DELIVERY_FIELDS: [&str; 5] = ["channel", "business_id", "customer_id", "error_code", "occurred_at"];
-const TEMPLATE_FIELDS: [&str; 6] = ["account_id", "business_id", "name", "language", "status", "occurred_at"];
-const INTENT_FIELDS: [&str; 11] = [
+static INBOUND_FIELDS: Names<7> =
+    Names::of(["message_id", "channel", "business_id", "customer_id", ALIASES, "type", "occurred_at"]);
+static DELIVERY_FIELDS: Names<5> = Names::of(["channel", "business_id", "customer_id", "error_code", "occurred_at"]);
+static TEMPLATE_FIELDS: Names<6> =
+    Names::of(["account_id", "business_id", "name", "language", "status", "occurred_at"]);
+static INTENT_FIELDS: Names<INTENT_FIELD_COUNT> = Names::of([
     "intent_id",
     "channel",
     "business_id",
@@ -38,10 +44,48 @@ const INTENT_FIELDS: [&str; 11] = [
     "customer_ids",
     "recipients",
     "to",
-];
+]);
 
 /// Reads an intent. Its identity is given whenever that much can be read, even if the intent is refused.
 pub fn decode_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedIntent {
+    usual_intent(record, known_channel).unwrap_or_else(|| intent_in_full(record, known_channel))
+}
+
+/// What nearly every record holds, a whole intent in canonical form and nothing unusual; `None`: it has to be looked at in
+/// full.
+fn usual_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Option<DecodedIntent> {
+    let (value, text) = envelope::usual(record)?;
+    let fields = Fields::read_usual(text, &INTENT_FIELDS)?;
+    let [intent_id, channel, business_id, customer_id, requested_at, expires_at, message, template, lists @ ..] =
+        fields.places();
+    let is_unusual = fields.has_repeated() || lists.iter().any(Place::is_array);
+    if is_unusual || letter::times_redriven(&record.headers).is_some() {
+        return None;
+    }
+    let channel = usual_channel(channel, text, known_channel)?;
+    let (intent_id, business_id) = (intent_id.plain_id(text)?, business_id.plain_key_part(text)?);
+    let customer_id = customer_id.plain_id(text)?;
+    let requested_at = if requested_at.is_absent() { record.timestamp } else { requested_at.plain_time(text)? };
+    let expires_at = if expires_at.is_absent() { None } else { Some(expires_at.plain_time(text)?) };
+    let (message, template) = (message.plain_object(text)?, template.plain_object(text)?);
+    message.or(template)?;
+    let share = |text: &str| value.slice_ref(text.as_bytes());
+    let intent = Intent {
+        intent_id: IntentId::new(intent_id),
+        channel: Channel::new(channel),
+        business_id: BusinessId::new(business_id),
+        customer_id: CustomerId::new(customer_id),
+        requested_at,
+        expires_at,
+        message: message.map(share),
+        template: template.map(share),
+    };
+    let hash = Some(intent_hash(business_id, intent_id));
+    Some(DecodedIntent { hash, redriven: None, intent: Ok(Box::new(intent)) })
+}
+
+/// Any record, with what is wrong put into words.
+fn intent_in_full(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> DecodedIntent {
     let refused = |reject| DecodedIntent { hash: None, redriven: None, intent: Err(reject) };
     envelope::open(record)
         .map_or_else(refused, |content| intent_in(record, &content, known_channel).unwrap_or_else(refused))
@@ -52,9 +96,9 @@ fn intent_in(
     content: &Content<'_>,
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<DecodedIntent, Reject> {
-    let fields = Fields::read(content.text()?, &INTENT_FIELDS)?;
+    let fields = Fields::read_prepared(content.text()?, &INTENT_FIELDS)?;
     let [intent_id, _, business_id, customer_id, ..] = fields.in_order();
-    if are_absent([intent_id, business_id, customer_id])
+    if are_absent([&intent_id, &business_id, &customer_id])
         && let Some(data) = envelope::event_data(content)?
     {
         return intent_in(record, &data, known_channel);
@@ -82,19 +126,19 @@ impl Ids<'_> {
 fn intent(
     record: &Record,
     content: &Content<'_>,
-    fields: &Fields<'_, { INTENT_FIELDS.len() }>,
+    fields: &Fields<'_, INTENT_FIELD_COUNT>,
     ids: Ids<'_>,
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<Box<Intent>, Reject> {
     fields.refuse_repeated()?;
     let [_, channel, _, customer_id, requested_at, expires_at, message, template, lists @ ..] = fields.in_order();
-    if let Some(list) = std::iter::once(customer_id).chain(lists).find(|field| field.is_array()) {
+    if let Some(list) = std::iter::once(&customer_id).chain(&lists).find(|field| field.is_array()) {
         let detail = format!("{} is a list: an intent is for one recipient", list.name());
         return Err(Reject::new(ReasonCode::BulkNotAllowed, detail));
     }
     let intent = Box::new(Intent {
         intent_id: IntentId::new(ids.intent?),
-        channel: channel_in(channel, known_channel)?,
+        channel: channel_in(&channel, known_channel)?,
         business_id: BusinessId::new(ids.business?),
         customer_id: CustomerId::new(customer_id.id()?),
         requested_at: requested_at.time()?.unwrap_or(record.timestamp),
@@ -108,20 +152,59 @@ fn intent(
     Ok(intent)
 }
 
+/// What nearly every record of what a customer did holds: one event in canonical form and nothing unusual. `None`: it has
+/// to be looked at in full.
+pub(super) fn usual_event(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Option<InboundEvent> {
+    let (_, text) = envelope::usual(record)?;
+    // What begins with another name is likely a webhook.
+    if !INBOUND_FIELDS.begin(text) {
+        return None;
+    }
+    let fields = Fields::read_usual(text, &INBOUND_FIELDS)?;
+    let [message_id, channel, business_id, customer_id, aliases, kind, occurred_at] = fields.places();
+    if fields.has_repeated() {
+        return None;
+    }
+    let channel = usual_channel(channel, text, known_channel)?;
+    let (message_id, business_id) = (message_id.plain_id(text)?, business_id.plain_key_part(text)?);
+    let (customer_id, kind) = (customer_id.plain_id(text)?, kind.plain_id(text)?);
+    let occurred_at = occurred_at.plain_time(text)?;
+    let customer_aliases = if aliases.is_absent() { Vec::new() } else { aliases_in(&fields.field(ALIASES)).ok()? };
+    Some(InboundEvent {
+        message_id: MessageId::new(message_id),
+        channel: Channel::new(channel),
+        business_id: BusinessId::new(business_id),
+        customer_id: CustomerId::new(customer_id),
+        customer_aliases,
+        kind: CompactString::new(kind),
+        occurred_at,
+    })
+}
+
+fn aliases_in(field: &Field<'_>) -> Result<Vec<CustomerId>, Reject> {
+    Ok(field.ids(MAX_ALIASES)?.into_iter().map(CustomerId::new).collect())
+}
+
+#[inline(always)]
+fn usual_channel<'a>(place: &Place, text: &'a str, known: &dyn Fn(&str) -> bool) -> Option<&'a str> {
+    let name = if place.is_absent() { DEFAULT_CHANNEL } else { place.plain_key_part(text)? };
+    if known(name) { Some(name) } else { None }
+}
+
 /// Reads what a customer did: one event; `None` when nothing in the object is an id of ours.
 pub(super) fn inbound_event(text: &str, known_channel: &dyn Fn(&str) -> bool) -> Result<Option<InboundEvent>, Reject> {
-    let fields = Fields::read(text, &INBOUND_FIELDS)?;
+    let fields = Fields::read_prepared(text, &INBOUND_FIELDS)?;
     let [message_id, channel, business_id, customer_id, aliases, kind, occurred_at] = fields.in_order();
-    if are_absent([message_id, business_id, customer_id]) {
+    if are_absent([&message_id, &business_id, &customer_id]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
     Ok(Some(InboundEvent {
         message_id: MessageId::new(message_id.id()?),
-        channel: channel_in(channel, known_channel)?,
+        channel: channel_in(&channel, known_channel)?,
         business_id: BusinessId::new(business_id.key_part()?),
         customer_id: CustomerId::new(customer_id.id()?),
-        customer_aliases: aliases.ids(MAX_ALIASES)?.into_iter().map(CustomerId::new).collect(),
+        customer_aliases: aliases_in(&aliases)?,
         kind: CompactString::new(kind.id()?),
         occurred_at: occurred_at.required_time()?,
     }))
@@ -133,16 +216,16 @@ pub(super) fn failed_delivery(
     text: &str,
     known_channel: &dyn Fn(&str) -> bool,
 ) -> Result<Option<Option<FailedDelivery>>, Reject> {
-    let fields = Fields::read(text, &DELIVERY_FIELDS)?;
+    let fields = Fields::read_prepared(text, &DELIVERY_FIELDS)?;
     let [channel, business_id, customer_id, error_code, occurred_at] = fields.in_order();
-    if are_absent([business_id, customer_id, error_code]) {
+    if are_absent([&business_id, &customer_id, &error_code]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
     let code = error_code.raw().ok_or_else(|| missing("error_code"))?;
     let code = code.trim_matches('"').parse().map_err(|_| invalid("error_code", "is no number"))?;
     let delivery = FailedDelivery {
-        channel: channel_in(channel, known_channel)?,
+        channel: channel_in(&channel, known_channel)?,
         business_id: BusinessId::new(business_id.key_part()?),
         customer_id: CustomerId::new(customer_id.id()?),
         error_code: code,
@@ -153,9 +236,9 @@ pub(super) fn failed_delivery(
 
 /// Reads a change of a template; `None` when nothing in the object is a field of ours.
 pub(super) fn template_update(text: &str) -> Result<Option<TemplateUpdate>, Reject> {
-    let fields = Fields::read(text, &TEMPLATE_FIELDS)?;
+    let fields = Fields::read_prepared(text, &TEMPLATE_FIELDS)?;
     let [account_id, business_id, name, language, status, occurred_at] = fields.in_order();
-    if are_absent([account_id, business_id, language]) {
+    if are_absent([&account_id, &business_id, &language]) {
         return Ok(None);
     }
     fields.refuse_repeated()?;
@@ -169,7 +252,7 @@ pub(super) fn template_update(text: &str) -> Result<Option<TemplateUpdate>, Reje
 }
 
 fn are_absent<const N: usize>(fields: [&Field<'_>; N]) -> bool {
-    fields.iter().all(|field| field.raw().is_none())
+    fields.iter().all(|field| field.is_absent())
 }
 
 fn channel_in(field: &Field<'_>, known: &dyn Fn(&str) -> bool) -> Result<Channel, Reject> {
@@ -189,24 +272,21 @@ fn channel_in(field: &Field<'_>, known: &dyn Fn(&str) -> bool) -> Result<Channel
 /// letter or that of a repetition.
 fn redriven_identity(record: &Record, hash: IntentHash) -> Option<IntentHash> {
     let times = letter::times_redriven(&record.headers)?;
-    let mut hasher = keyed_hasher();
-    hasher.write(&hash.0.to_le_bytes());
-    hasher.write(times);
-    Some(IntentHash(hasher.finish128().as_u128()))
+    Some(hash_of_parts([&hash.0.to_le_bytes(), times]))
 }
 
 /// What identifies the intent of that business.
+#[inline]
 pub fn intent_hash(business_id: &str, intent_id: &str) -> IntentHash {
-    let mut hasher = keyed_hasher();
     // The length in front keeps ("ab", "c") and ("a", "bc") apart.
-    hasher.write(&(business_id.len() as u64).to_le_bytes());
-    hasher.write(business_id.as_bytes());
-    hasher.write(intent_id.as_bytes());
-    IntentHash(hasher.finish128().as_u128())
+    let length = (business_id.len() as u64).to_le_bytes();
+    hash_of_parts([&length, business_id.as_bytes(), intent_id.as_bytes()])
 }
 
-fn keyed_hasher() -> SipHasher13 {
-    SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_696e_7431)
+#[inline]
+fn hash_of_parts<const N: usize>(parts: [&[u8]; N]) -> IntentHash {
+    let hasher = SipHasher13::new_with_keys(0x7365_7373_696f_6e67, 0x6174_655f_696e_7431);
+    IntentHash(hash_of(&hasher, parts).as_u128())
 }
 
 #[cfg(test)]

@@ -58,7 +58,13 @@ impl Decoder {
 
     /// What is in a record of `inbound-message`.
     pub fn decode_inbound(&self, record: &Record) -> DecodedInbound {
-        self.decode(record, Topic::InboundMessage, self.formats.inbound_message)
+        let format = self.formats.inbound_message;
+        if matches!(format, Format::Auto | Format::Canonical)
+            && let Some(event) = canonical::usual_event(record, &|channel| self.knows(channel))
+        {
+            return DecodedInbound { events: vec![event], ..DecodedInbound::default() };
+        }
+        self.decode(record, Topic::InboundMessage, format)
     }
 
     /// What is in a record of `delivery-status`.

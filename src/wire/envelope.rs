@@ -15,6 +15,12 @@ const FRAME_BYTES: usize = 5;
 /// The version of CloudEvents that is understood.
 const SPECVERSION: &str = "1.0";
 
+/// The headers that say something of the value, in any case of their letters.
+const TELLING_HEADERS: [&str; 3] = [CONTENT_TYPE, CONTENT_ENCODING, EVENT_VERSION];
+const CONTENT_TYPE: &str = "content-type";
+const CONTENT_ENCODING: &str = "content-encoding";
+const EVENT_VERSION: &str = "ce_specversion";
+
 const EVENT_FIELDS: [&str; 5] = ["specversion", "type", "datacontenttype", "data", "data_base64"];
 
 /// What a record says, out of its envelopes.
@@ -44,6 +50,19 @@ pub(super) fn open(record: &Record) -> Result<Content<'_>, Reject> {
         Some(data) => Ok(data),
         None => Err(unsupported("the content type is of CloudEvents, and the value has no specversion, type and data")),
     }
+}
+
+/// The value of a record without any envelope, also as text, if an object begins with its first byte; `None`: it has to
+/// be opened.
+#[inline(always)]
+pub(super) fn usual(record: &Record) -> Option<(&Bytes, &str)> {
+    let value = record.value.as_ref().filter(|value| value.first() == Some(&b'{'))?;
+    let is_plain = record.headers.iter().all(|header| !TELLING_HEADERS.iter().any(|name| is_named(header, name)));
+    if is_plain { Some((value, std::str::from_utf8(value).ok()?)) } else { None }
+}
+
+fn is_named(header: &Header, name: &str) -> bool {
+    header.name.len() == name.len() && header.name.eq_ignore_ascii_case(name)
 }
 
 impl<'a> Content<'a> {
@@ -124,17 +143,17 @@ fn media_of_headers(headers: &[Header]) -> Result<Media, Reject> {
     let mut media = Media::Plain;
     for Header { name, value } in headers {
         let Some(value) = value.as_deref() else { continue };
-        if name.eq_ignore_ascii_case("content-type") {
+        if name.eq_ignore_ascii_case(CONTENT_TYPE) {
             // The last one counts, as everywhere in Kafka.
             media = media_of(value)?;
-        } else if name.eq_ignore_ascii_case("content-encoding") {
+        } else if name.eq_ignore_ascii_case(CONTENT_ENCODING) {
             let encoding = value.trim_ascii();
             if !encoding.is_empty() && !encoding.eq_ignore_ascii_case(b"identity") {
                 let detail =
                     "the header content-encoding names an encoding other than identity: send the JSON as it is";
                 return Err(unsupported(detail));
             }
-        } else if name == "ce_specversion" && value != SPECVERSION.as_bytes() {
+        } else if name == EVENT_VERSION && value != SPECVERSION.as_bytes() {
             return Err(unsupported("the header ce_specversion is not 1.0, the version that is understood"));
         }
     }

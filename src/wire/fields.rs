@@ -1,6 +1,8 @@
 //! The fields of a JSON object, found without decoding more than is asked for, and the checks on them.
 
-use super::scan::{self, Scanner, Value};
+use super::names::{Names, Watched};
+use super::place::{Kind, Place};
+use super::scan;
 use super::{time, words};
 use crate::core::record::{ReasonCode, Reject};
 use crate::core::time::Timestamp;
@@ -19,47 +21,60 @@ const DEEPEST_FOR_READERS: usize = 100;
 #[derive(Clone, Copy)]
 pub(super) struct Field<'a> {
     name: &'static str,
-    /// The last value, as it stands in the text.
-    value: Option<Value<'a>>,
+    /// The object.
+    text: &'a str,
+    place: Place,
     is_repeated: bool,
 }
 
 /// The watched fields of an object.
-pub(super) struct Fields<'a, const N: usize>([Field<'a>; N]);
+pub(super) struct Fields<'a, const N: usize> {
+    names: &'static [&'static str; N],
+    text: &'a str,
+    places: [Place; N],
+    /// One bit for each: whether the object holds it twice.
+    repeated: u32,
+}
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole JSON text, which must be one object. Fields that are not among `names` are passed over.
     #[inline]
     pub(super) fn read(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
-        let mut fields = Fields::none_of(names);
-        match fields.scan(text) {
+        let mut fields = Fields::none_of(text, names);
+        match fields.scan(Watched::unordered(names)) {
             Some(()) => Ok(fields),
             None => Fields::read_slowly(text, names),
         }
     }
 
-    fn scan(&mut self, text: &'a str) -> Option<()> {
-        let (mut scanner, mut has_more) = Scanner::enter(text)?;
-        // Members mostly come in the order of the names.
-        let mut next = 0;
-        while has_more {
-            let is_next = self.0.get(next).is_some_and(|field| scanner.is_named(field.name));
-            let place = if is_next { Some(next) } else { self.place(scanner.name()?, next) };
-            let value = scanner.member()?;
-            if let Some(place) = place {
-                self.note(place, value);
-                next = place + 1;
-            }
-            has_more = scanner.has_more()?;
+    /// The same for names that were prepared, which spares much of the looking.
+    #[inline]
+    pub(super) fn read_prepared(text: &'a str, names: &'static Names<N>) -> Result<Fields<'a, N>, Reject> {
+        match Fields::read_usual(text, names) {
+            Some(fields) => Ok(fields),
+            None => Fields::read_slowly(text, names.all()),
         }
-        scanner.is_at_end().then_some(())
+    }
+
+    /// The same for a text that has nothing unusual; `None`: it has, or it is wrong.
+    #[inline(always)]
+    pub(super) fn read_usual(text: &'a str, names: &'static Names<N>) -> Option<Fields<'a, N>> {
+        let mut fields = Fields::none_of(text, names.all());
+        fields.scan(names.watched())?;
+        Some(fields)
+    }
+
+    #[inline(always)]
+    fn scan(&mut self, watched: Watched<'_>) -> Option<()> {
+        self.repeated = scan::members(self.text, &watched, &mut self.places)?;
+        Some(())
     }
 
     /// The same for what is seldom or wrong.
     #[cold]
     fn read_slowly(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
         let mut parser = serde_json::Deserializer::from_str(text);
-        let fields = parser.deserialize_map(Fields::none_of(names));
+        let fields = parser.deserialize_map(Fields::none_of(text, names));
         let fields = fields.and_then(|fields| parser.end().map(|()| fields)).map_err(|error| {
             // The error's own text may repeat content.
             let wrong = if error.is_data() { "a JSON object is expected" } else { "the JSON ends or breaks" };
@@ -74,42 +89,52 @@ impl<'a, const N: usize> Fields<'a, N> {
         Ok(fields)
     }
 
-    fn none_of(names: &'static [&'static str; N]) -> Fields<'a, N> {
-        Fields(names.map(|name| Field { name, value: None, is_repeated: false }))
+    #[inline(always)]
+    fn none_of(text: &'a str, names: &'static [&'static str; N]) -> Fields<'a, N> {
+        const { assert!(N <= 32, "each has a bit") }
+        Fields { names, text, places: [Place::default(); N], repeated: 0 }
     }
 
-    /// Where a name stands; it is looked for from `next` on first. Many are equally long: one look at the first letter
-    /// spares most comparisons.
-    fn place(&self, name: &str, next: usize) -> Option<usize> {
-        let first = name.as_bytes().first();
-        let is_it = |field: &Field<'_>| {
-            field.name.len() == name.len() && field.name.as_bytes().first() == first && field.name == name
-        };
-        let (before, after) = self.0.split_at_checked(next)?;
-        after.iter().position(is_it).map(|index| next + index).or_else(|| before.iter().position(is_it))
-    }
-
-    fn note(&mut self, index: usize, value: Value<'a>) {
-        if let Some(field) = self.0.get_mut(index) {
-            field.is_repeated |= field.value.replace(value).is_some();
+    fn note(&mut self, index: usize, raw: &'a str) {
+        let from = (raw.as_ptr() as usize).wrapping_sub(self.text.as_ptr() as usize);
+        if let Some(place) = self.places.get_mut(index) {
+            self.repeated |= u32::from(place.kind != Kind::Absent) << index;
+            *place = Place { from: from as u32, to: (from + raw.len()) as u32, kind: kind_of(raw) };
         }
     }
 
     /// The fields in the order of their names.
-    pub(super) fn in_order(&self) -> &[Field<'a>; N] {
-        &self.0
+    pub(super) fn in_order(&self) -> [Field<'a>; N] {
+        std::array::from_fn(|index| self.at(index))
+    }
+
+    /// Where their values lie, in that order.
+    #[inline(always)]
+    pub(super) fn places(&self) -> &[Place; N] {
+        &self.places
+    }
+
+    fn at(&self, index: usize) -> Field<'a> {
+        let is_repeated = self.repeated >> index & 1 == 1;
+        Field { name: self.names[index], text: self.text, place: self.places[index], is_repeated }
+    }
+
+    /// Whether the object holds a watched field twice.
+    #[inline]
+    pub(super) fn has_repeated(&self) -> bool {
+        self.repeated != 0
     }
 
     /// Refuses an object that holds a watched field twice: readers would disagree on which one counts.
     pub(super) fn refuse_repeated(&self) -> Result<(), Reject> {
-        let repeated = self.0.iter().find(|field| field.is_repeated);
-        repeated.map_or(Ok(()), |field| Err(invalid(field.name, "occurs more than once")))
+        let repeated = self.names.get(self.repeated.trailing_zeros() as usize);
+        repeated.map_or(Ok(()), |name| Err(invalid(name, "occurs more than once")))
     }
 
     /// The field of that name, which must be watched.
     pub(super) fn field(&self, name: &'static str) -> Field<'a> {
-        let watched = self.0.iter().find(|field| field.name == name).copied();
-        watched.unwrap_or(Field { name, value: None, is_repeated: false })
+        let watched = self.names.iter().position(|watched| *watched == name).map(|index| self.at(index));
+        watched.unwrap_or(Field { name, text: self.text, place: Place::default(), is_repeated: false })
     }
 
     /// A field's value as it stands in the text. JSON null counts as absent.
@@ -134,40 +159,42 @@ impl<'a> Field<'a> {
         self.is_repeated
     }
 
-    fn value(&self) -> Option<Value<'a>> {
-        self.value.filter(|value| value.raw != "null")
+    /// Whether there is no value. JSON null counts as absent.
+    #[inline]
+    pub(super) fn is_absent(&self) -> bool {
+        self.place.is_absent()
     }
 
     /// The value as it stands in the text. JSON null counts as absent.
+    #[inline]
     pub(super) fn raw(&self) -> Option<&'a str> {
-        self.value().map(|value| value.raw)
+        self.place.raw(self.text)
     }
 
     /// Whether it holds an array.
+    #[inline]
     pub(super) fn is_array(&self) -> bool {
-        self.raw().is_some_and(|raw| raw.starts_with('['))
+        self.place.is_array()
     }
 
     /// A required id, which may hold anything visible.
     #[inline]
     pub(super) fn id(&self) -> Result<Cow<'a, str>, Reject> {
-        match self.plain_id() {
+        match self.place.plain_id(self.text) {
             Some(id) => Ok(Cow::Borrowed(id)),
             None => self.unusual_id(),
         }
     }
 
-    /// What nearly every id is: a short string of visible ASCII characters, as it stands in the text.
-    fn plain_id(&self) -> Option<&'a str> {
-        let text = self.value.filter(|value| !value.has_escape)?.raw.strip_prefix('"')?.strip_suffix('"')?;
-        let is_plain = (1..=MAX_ID_BYTES).contains(&text.len()) && words::are_graphic(text.as_bytes());
-        is_plain.then_some(text)
-    }
-
     #[cold]
     fn unusual_id(&self) -> Result<Cow<'a, str>, Reject> {
-        let value = self.value().ok_or_else(|| missing(self.name))?;
-        unescaped(self.name, value).and_then(|text| checked_id(self.name, text))
+        self.text_or_missing().and_then(|text| checked_id(self.name, text))
+    }
+
+    /// A string, unescaped.
+    fn text_or_missing(&self) -> Result<Cow<'a, str>, Reject> {
+        let raw = self.raw().ok_or_else(|| missing(self.name))?;
+        unescaped(self.name, raw, self.place.kind == Kind::Escaped)
     }
 
     /// A required id that is also a part of keys, and so holds no colon.
@@ -177,7 +204,7 @@ impl<'a> Field<'a> {
 
     /// Like [`Field::key_part`], with a value for when the field is absent.
     pub(super) fn key_part_or(&self, default: &'static str) -> Result<Cow<'a, str>, Reject> {
-        if self.value().is_none() { Ok(Cow::Borrowed(default)) } else { self.key_part() }
+        if self.is_absent() { Ok(Cow::Borrowed(default)) } else { self.key_part() }
     }
 
     /// An optional list of at most `most` ids.
@@ -196,8 +223,10 @@ impl<'a> Field<'a> {
 
     /// An optional time.
     pub(super) fn time(&self) -> Result<Option<Timestamp>, Reject> {
-        let Some(value) = self.value() else { return Ok(None) };
-        let parsed = time::parse(&unescaped(self.name, value)?);
+        if self.is_absent() {
+            return Ok(None);
+        }
+        let parsed = time::parse(&self.text_or_missing()?);
         let wrong = "is not an RFC 3339 time, such as 2026-11-22T10:15:30.123Z";
         parsed.map(Some).ok_or_else(|| invalid(self.name, wrong))
     }
@@ -209,10 +238,7 @@ impl<'a> Field<'a> {
 
     /// An optional object, as it stands in the text.
     pub(super) fn object(&self) -> Result<Option<&'a str>, Reject> {
-        match self.raw() {
-            Some(text) if !text.starts_with('{') => Err(invalid(self.name, "is not an object")),
-            other => Ok(other),
-        }
+        self.place.plain_object(self.text).ok_or_else(|| invalid(self.name, "is not an object"))
     }
 }
 
@@ -228,18 +254,29 @@ pub(super) fn invalid(name: &str, wrong: impl fmt::Display) -> Reject {
 
 /// A string, unescaped.
 pub(super) fn string<'a>(name: &str, raw: &'a str) -> Result<Cow<'a, str>, Reject> {
-    unescaped(name, Value { raw, has_escape: raw.contains('\\') })
+    unescaped(name, raw, raw.contains('\\'))
 }
 
-fn unescaped<'a>(name: &str, value: Value<'a>) -> Result<Cow<'a, str>, Reject> {
-    let Some(inner) = value.raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+fn unescaped<'a>(name: &str, raw: &'a str, has_escape: bool) -> Result<Cow<'a, str>, Reject> {
+    let Some(inner) = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         return Err(invalid(name, "is not a string"));
     };
-    if !value.has_escape {
+    if !has_escape {
         return Ok(Cow::Borrowed(inner));
     }
-    let unescaped = serde_json::from_str(value.raw).map(Cow::Owned);
+    let unescaped = serde_json::from_str(raw).map(Cow::Owned);
     unescaped.map_err(|_| invalid(name, "holds an escape that is no character"))
+}
+
+fn kind_of(raw: &str) -> Kind {
+    match raw.as_bytes() {
+        [b'"', inner @ .., b'"'] if words::hold(inner, b'\\') => Kind::Escaped,
+        [b'"', ..] => Kind::Plain,
+        [b'{', ..] => Kind::Object,
+        [b'[', ..] => Kind::Array,
+        [b'n', ..] => Kind::Null,
+        _ => Kind::Scalar,
+    }
 }
 
 /// A text that may serve as an id, or what is wrong with it.
@@ -269,12 +306,9 @@ impl<'a, const N: usize> Visitor<'a> for Fields<'a, N> {
     }
 
     fn visit_map<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self::Value, A::Error> {
-        while let Some(index) = map.next_key_seed(FieldIndex(&self.0))? {
+        while let Some(index) = map.next_key_seed(FieldIndex(self.names))? {
             match index {
-                Some(index) => {
-                    let raw = map.next_value::<&'a RawValue>()?.get();
-                    self.note(index, Value { raw, has_escape: raw.contains('\\') });
-                }
+                Some(index) => self.note(index, map.next_value::<&'a RawValue>()?.get()),
                 None => drop(map.next_value::<IgnoredAny>()?),
             }
         }
@@ -283,9 +317,9 @@ impl<'a, const N: usize> Visitor<'a> for Fields<'a, N> {
 }
 
 /// Reads a field's name, escaped or not, as its place among the watched ones.
-struct FieldIndex<'f, 'a>(&'f [Field<'a>]);
+struct FieldIndex(&'static [&'static str]);
 
-impl<'a> DeserializeSeed<'a> for FieldIndex<'_, 'a> {
+impl<'a> DeserializeSeed<'a> for FieldIndex {
     type Value = Option<usize>;
 
     fn deserialize<D: serde::Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
@@ -293,7 +327,7 @@ impl<'a> DeserializeSeed<'a> for FieldIndex<'_, 'a> {
     }
 }
 
-impl Visitor<'_> for FieldIndex<'_, '_> {
+impl Visitor<'_> for FieldIndex {
     type Value = Option<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -301,7 +335,7 @@ impl Visitor<'_> for FieldIndex<'_, '_> {
     }
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(self.0.iter().position(|watched| watched.name == name))
+        Ok(self.0.iter().position(|watched| *watched == name))
     }
 }
 
@@ -310,7 +344,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const NAMES: [&str; 4] = ["id", "name", "nama", "long_name"];
+    static NAMES: Names<4> = Names::of(["id", "name", "nama", "long_name"]);
 
     proptest! {
         /// Names that are expected, known, repeated, escaped or nobody's, with values of every kind.
@@ -318,24 +352,24 @@ mod tests {
         fn the_quick_way_finds_what_the_full_parser_finds(
             text in "[ ]?\\{( ?\"(id|name|nama|long_name|i|na|n\\\\u0061me|\u{e9})\" ?: ?(\"[a-z\u{e9}:]{0,20}\"|\"a\\\\n\\\\u0062\"|null|true|-1.5e3|\\[1, ?\\{\\}\\]|\\{\"id\":[ ]?\"b\\\\\"\"\\}) ?,)*\"id\":\"x\"\\}\n?"
         ) {
-            let mut quick = Fields::none_of(&NAMES);
-            if quick.scan(&text).is_none() {
-                return Ok(());
-            }
-            let full = Fields::read_slowly(&text, &NAMES);
+            let full = Fields::read_slowly(&text, NAMES.all());
+            let mut unprepared = Fields::none_of(&text, NAMES.all());
+            let prepared = Fields::read_usual(&text, &NAMES);
+            prop_assert_eq!(unprepared.scan(Watched::unordered(NAMES.all())).is_some(), prepared.is_some(), "{}", text);
+            let Some(prepared) = prepared else { return Ok(()) };
             prop_assert!(full.is_ok(), "{}", text);
-            for (quick, full) in quick.0.iter().zip(full.unwrap().0) {
-                let value = |field: &Field<'_>| field.value.map(|value| (value.raw.to_owned(), value.raw.starts_with('"') && value.has_escape));
-                prop_assert_eq!(value(quick), value(&full), "{} in {}", quick.name, text);
-                prop_assert_eq!(quick.is_repeated, full.is_repeated, "{} in {}", quick.name, text);
+            let full = full.unwrap();
+            for quick in [prepared, unprepared] {
+                prop_assert_eq!(quick.places, full.places, "{}", text);
+                prop_assert_eq!(quick.repeated, full.repeated, "{}", text);
             }
         }
 
         #[test]
         fn an_id_is_the_same_by_the_quick_way(text in "\"[!-~ \u{e9}\\\\]{0,300}\"") {
             let Ok(serde_json::Value::String(_)) = serde_json::from_str(&text) else { return Ok(()) };
-            let value = Some(Value { raw: &text, has_escape: text.contains('\\') });
-            let field = Field { name: "id", value, is_repeated: false };
+            let place = Place { from: 0, to: text.len() as u32, kind: kind_of(&text) };
+            let field = Field { name: "id", text: &text, place, is_repeated: false };
             prop_assert_eq!(field.id(), field.unusual_id());
         }
     }

@@ -15,25 +15,45 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 }
 
 /// The usual form by hand, as [`format`] writes it or without a fraction: chrono takes several times as long.
-fn parse_usual(text: &str) -> Option<Timestamp> {
-    let (date_and_time, ms) = match text.as_bytes().strip_suffix(b"Z")? {
-        [whole @ .., b'.', a, b, c] if whole.len() == 19 => (whole, number(&[*a, *b, *c])?),
-        whole => (whole, 0),
+pub(super) fn parse_usual(text: &str) -> Option<Timestamp> {
+    let (date, rest) = text.as_bytes().split_first_chunk()?;
+    let (middle, rest) = rest.split_first_chunk()?;
+    let end = match rest {
+        [b':', s0, s1, b'Z'] => [b':', *s0, *s1, b'.', b'0', b'0', b'0', b'Z'],
+        _ => *rest.as_array()?,
     };
-    let [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', rest @ ..] = date_and_time else { return None };
-    let [h0, h1, b':', i0, i1, b':', s0, s1] = rest else { return None };
-    let (year, month, day) = (number(&[*y0, *y1, *y2, *y3])?, number(&[*m0, *m1])?, number(&[*d0, *d1])?);
-    let (hour, minute, second) = (number(&[*h0, *h1])?, number(&[*i0, *i1])?, number(&[*s0, *s1])?);
+    let (date, middle, end) = (digits(date, b"0000-00-")?, digits(middle, b"00T00:00")?, digits(&end, b":00.000Z")?);
+    let (date, middle) = (in_pairs(date), in_pairs(middle));
+    let (year, month, day) = (at(date, 0) * 100 + at(date, 2), at(date, 5), at(middle, 0));
+    let (hour, minute, second) = (at(middle, 3), at(middle, 6), at(in_pairs(end), 1));
+    let ms = at(in_pairs(end), 4) * 10 + at(end, 6);
     // Leap seconds are left to chrono.
-    if hour > 23 || minute > 59 || second > 59 || !(1..=days_of(year, month)?).contains(&day) {
+    if hour > 23 || minute > 59 || second > 59 || day == 0 || day > days_of(year, month)? {
         return None;
     }
     let minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute;
     Some(Timestamp::from_millis((minutes * 60 + second) * 1_000 + ms))
 }
 
-fn number(digits: &[u8]) -> Option<i64> {
-    digits.iter().try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + i64::from(digit - b'0')))
+/// The value of each digit, where the form has zeros, and zeros where the text is like the form; `None` where it is not.
+#[inline(always)]
+fn digits(text: &[u8; 8], form: &[u8; 8]) -> Option<u64> {
+    let values = u64::from_le_bytes(*text) ^ u64::from_le_bytes(*form);
+    // What is added to a value that is too large gives the byte a sign.
+    let spare = u64::from_le_bytes(form.map(|byte| if byte == b'0' { 0x7f - 9 } else { 0x7f }));
+    let signs = u64::from_le_bytes([0x80; 8]);
+    ((values | values.wrapping_add(spare)) & signs == 0).then_some(values)
+}
+
+/// In each place, the number that its digit and the next one make.
+#[inline(always)]
+fn in_pairs(digits: u64) -> u64 {
+    digits * 10 + (digits >> 8)
+}
+
+#[inline(always)]
+fn at(numbers: u64, place: u32) -> i64 {
+    (numbers >> (8 * place) & 0xff) as i64
 }
 
 fn days_of(year: i64, month: i64) -> Option<i64> {
@@ -53,8 +73,10 @@ const DAYS_BEFORE_1970: i64 = 719_468;
 
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let (era, year) = (year.div_euclid(400), year.rem_euclid(400));
-    era * DAYS_OF_400_YEARS + year * 365 + year / 4 - year / 100 + (153 * month + 2) / 5 + day - 1 - DAYS_BEFORE_1970
+    // From the year -400 on: no number is below zero then, and divisions are cheap.
+    let (year, month) = ((year + 400) as u32, month as u32);
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5;
+    i64::from(days) + day - 1 - DAYS_BEFORE_1970 - DAYS_OF_400_YEARS
 }
 
 /// Year, month and day, by the algorithm of Neri and Schneider ("Euclidean affine functions", 2022): multiplications in

@@ -11,36 +11,31 @@ fn equals(word: u64, byte: u8) -> u64 {
     differs.wrapping_sub(every(1)) & !differs & every(0x80)
 }
 
-/// The place of the first byte in a word that ends a plain stretch of a string: a quote, a backslash, a control
-/// character. Behind that place it may err.
-fn first_special(word: u64) -> Option<usize> {
-    let control = word.wrapping_sub(every(b' ')) & !word & every(0x80);
-    let found = equals(word, b'"') | equals(word, b'\\') | control;
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+/// The highest bit of each byte that ends a plain stretch of a string: a quote, a backslash, a control character. Behind
+/// the first such byte it may err.
+#[inline(always)]
+fn specials(word: u64) -> u64 {
+    // With this bit turned over, a quote is the next one after the control characters.
+    let control_or_quote = (word ^ every(0x02)).wrapping_sub(every(b' ' + 1));
+    let backslash = (word ^ every(b'\\')).wrapping_sub(every(1));
+    (control_or_quote | backslash) & !word & every(0x80)
 }
 
-/// How many bytes of a JSON text from here on are a plain stretch of a string.
-pub(super) fn plain_prefix(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks();
-    let mut plain = 0;
-    for word in words {
-        match first_special(u64::from_le_bytes(*word)) {
-            Some(place) => return plain + place,
-            None => plain += 8,
-        }
-    }
-    plain + rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' ')).unwrap_or(rest.len())
+/// In the highest bit of each byte, whether it is no visible ASCII character: neither from `!` on, one less than which has
+/// a sign, nor up to `~`, one more than which has none.
+#[inline(always)]
+fn beyond_graphic(word: u64) -> u64 {
+    word | word.wrapping_sub(every(b'!')) | word.wrapping_add(every(1))
 }
 
 /// Whether a string can hold these bytes as they are.
 pub(super) fn are_plain(bytes: &[u8]) -> bool {
-    all(bytes, |word| first_special(word).is_none())
+    all(bytes, |word| specials(word) == 0)
 }
 
 /// Whether all bytes are visible ASCII characters.
 pub(super) fn are_graphic(bytes: &[u8]) -> bool {
-    // From `!` to `~`: one less has a sign below it, one more has it above.
-    all(bytes, |word| (word | word.wrapping_sub(every(b'!')) | word.wrapping_add(every(1))) & every(0x80) == 0)
+    all(bytes, |word| beyond_graphic(word) & every(0x80) == 0)
 }
 
 /// Whether this byte is among them.
@@ -48,16 +43,29 @@ pub(super) fn hold(bytes: &[u8], byte: u8) -> bool {
     !all(bytes, |word| equals(word, byte) == 0)
 }
 
-/// Whether it is true of all words. The last one overlaps the one before it; too short a text is filled up with letters.
+/// Whether all bytes are visible ASCII characters, and none is this one.
 #[inline]
+pub(super) fn are_graphic_without(bytes: &[u8], byte: u8) -> bool {
+    all(bytes, |word| (beyond_graphic(word) | equals(word, byte)) & every(0x80) == 0)
+}
+
+/// Whether it is true of all words. The last one overlaps the one before it, and so do the halves of one that is made of
+/// fewer bytes.
+#[inline(always)]
 fn all(bytes: &[u8], is_true: impl Fn(u64) -> bool) -> bool {
-    let Some(last) = bytes.last_chunk() else {
-        let mut word = [b'a'; 8];
-        word.iter_mut().zip(bytes).for_each(|(place, byte)| *place = *byte);
-        return is_true(u64::from_le_bytes(word));
-    };
+    let Some(last) = bytes.last_chunk() else { return is_true(short(bytes)) };
     let (words, _) = bytes.as_chunks();
     words.iter().all(|word| is_true(u64::from_le_bytes(*word))) && is_true(u64::from_le_bytes(*last))
+}
+
+/// A word of the bytes of a text that has fewer; it is filled up with letters, or with some of them once more.
+#[inline(always)]
+fn short(bytes: &[u8]) -> u64 {
+    if let (Some([a, b, c, d]), Some([e, f, g, h])) = (bytes.first_chunk(), bytes.last_chunk()) {
+        return u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+    }
+    let at = |place: usize| bytes.get(place).copied().unwrap_or(b'a');
+    u64::from_le_bytes([at(0), at(1), at(2), b'a', b'a', b'a', b'a', b'a'])
 }
 
 #[cfg(test)]
@@ -72,10 +80,11 @@ mod tests {
                 text[place] = byte;
                 let is_special = byte < b' ' || byte == b'"' || byte == b'\\';
                 let what = format!("{byte} at {place} of {length}");
-                assert_eq!(plain_prefix(&text), if is_special { place } else { length }, "{what}");
                 assert_eq!(are_plain(&text), !is_special, "{what}");
                 assert_eq!(are_graphic(&text), byte.is_ascii_graphic(), "{what}");
                 assert_eq!(hold(&text, b':'), byte == b':', "{what}");
+                let is_usual = byte.is_ascii_graphic() && byte != b':';
+                assert_eq!(are_graphic_without(&text, b':'), is_usual, "{what}");
             }
         }
         assert!(are_plain(b"") && are_graphic(b"") && !hold(b"", b':'));
@@ -87,7 +96,10 @@ mod tests {
             let text = [b'a', one, other, b'a', b'a', b'a', b'a', b'a'];
             assert_eq!(are_graphic(&text), text.iter().all(u8::is_ascii_graphic), "{one} {other}");
             assert_eq!(hold(&text, b':'), text.contains(&b':'), "{one} {other}");
-            assert_eq!(are_plain(&text), plain_prefix(&text) == 8, "{one} {other}");
+            let are_usual = text.iter().all(|byte| byte.is_ascii_graphic() && *byte != b':');
+            assert_eq!(are_graphic_without(&text, b':'), are_usual, "{one} {other}");
+            let is_special = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+            assert_eq!(are_plain(&text), !is_special(one) && !is_special(other), "{one} {other}");
         }
     }
 }
