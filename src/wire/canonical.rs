@@ -55,7 +55,8 @@ pub fn decode_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> D
 /// full.
 fn usual_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Option<DecodedIntent> {
     let (value, text) = envelope::usual(record)?;
-    let fields = Fields::read_usual(text, &INTENT_FIELDS)?;
+    let mut fields = Fields::none_of(text, INTENT_FIELDS.all());
+    fields.find_usual(&INTENT_FIELDS)?;
     let [intent_id, channel, business_id, customer_id, requested_at, expires_at, message, template, lists @ ..] =
         fields.places();
     let is_unusual = fields.has_repeated() || lists.iter().any(Place::is_array);
@@ -160,7 +161,8 @@ pub(super) fn usual_event(record: &Record, known_channel: &dyn Fn(&str) -> bool)
     if !INBOUND_FIELDS.begin(text) {
         return None;
     }
-    let fields = Fields::read_usual(text, &INBOUND_FIELDS)?;
+    let mut fields = Fields::none_of(text, INBOUND_FIELDS.all());
+    fields.find_usual(&INBOUND_FIELDS)?;
     let [message_id, channel, business_id, customer_id, aliases, kind, occurred_at] = fields.places();
     if fields.has_repeated() {
         return None;
