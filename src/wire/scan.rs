@@ -41,7 +41,7 @@ struct Text<'t> {
 
 /// Finds the watched members of a text's one object, each in the place of its name, and gives one bit for each that
 /// occurs more than once. `None`: somebody else has to look, whatever is in the places.
-pub(super) fn members(text: &str, watched: &Watched<'_>, places: &mut [Place]) -> Option<u32> {
+pub(super) fn members<const N: usize>(text: &str, watched: &Watched<'_>, places: &mut [Place; N]) -> Option<u32> {
     let bytes = text.as_bytes();
     // Places are kept short.
     u32::try_from(bytes.len()).ok()?;
@@ -260,9 +260,10 @@ mod tests {
 
     /// The values of those names, if the text is accepted.
     fn found<'t>(text: &'t str, names: &[&str]) -> Option<Vec<(Kind, &'t str)>> {
-        let mut places = vec![Place::default(); names.len()];
+        let mut places = [Place::default(); 32];
         members(text, &Watched::unordered(names), &mut places)?;
-        Some(places.iter().map(|place| (place.kind, &text[place.from as usize..place.to as usize])).collect())
+        let places = places.iter().take(names.len());
+        Some(places.map(|place| (place.kind, &text[place.from as usize..place.to as usize])).collect())
     }
 
     #[test]

@@ -55,7 +55,12 @@ pub(super) fn are_graphic_without(bytes: &[u8], byte: u8) -> bool {
 fn all(bytes: &[u8], is_true: impl Fn(u64) -> bool) -> bool {
     let Some(last) = bytes.last_chunk() else { return is_true(short(bytes)) };
     let (words, _) = bytes.as_chunks();
-    words.iter().all(|word| is_true(u64::from_le_bytes(*word))) && is_true(u64::from_le_bytes(*last))
+    for word in words {
+        if !is_true(u64::from_le_bytes(*word)) {
+            return false;
+        }
+    }
+    is_true(u64::from_le_bytes(*last))
 }
 
 /// A word of the bytes of a text that has fewer; it is filled up with letters, or with some of them once more.
