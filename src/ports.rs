@@ -2,6 +2,7 @@
 //!
 //! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
 
+pub mod output;
 pub mod spans;
 
 use crate::core::advice::Advice;
@@ -13,6 +14,8 @@ use crate::core::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use output::OutputRecord;
 
 /// Reads both clocks.
 pub trait Clock {
@@ -271,21 +274,6 @@ impl From<CommitOutcome> for Settled {
             CommitOutcome::Aborted(reason) => Settled::Aborted(reason),
         }
     }
-}
-
-/// A record to be written.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct OutputRecord {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The key; partitions are chosen by it (murmur2).
-    pub key: Option<bytes::Bytes>,
-    /// The value.
-    pub value: Option<bytes::Bytes>,
-    /// The headers.
-    pub headers: Vec<crate::core::record::Header>,
-    /// The record's timestamp; the present when absent.
-    pub timestamp: Option<Timestamp>,
 }
 
 /// Ends a wait for records, from any thread.

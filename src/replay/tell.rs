@@ -58,7 +58,7 @@ impl Words<'_> {
         let output = self.encoder.encode_knowing(&emission, decided.decided_at, &|business, name, language| {
             templates.status(business, name, language).cloned()
         });
-        let mut text = String::from_utf8_lossy(output.value.as_deref().unwrap_or_default()).into_owned();
+        let mut text = String::from_utf8_lossy(output.value().unwrap_or_default()).into_owned();
         if let (Some(why), true) = (why, text.ends_with('}')) {
             text.pop();
             text.push_str(&format!(",\"explanation\":{}}}", Value::from(why)));

@@ -1,8 +1,9 @@
 //! Parts of a record that belong into another topic, as the canonical records of that topic.
 
-use super::headers::CloudEvent;
+use super::headers::EventType;
 use super::json::ObjectWriter;
-use super::output::{Encoder, customer_key};
+use super::origin::Place;
+use super::output::{Encoder, SHEET_BYTES, append_customer_key, append_index};
 use super::time;
 use crate::core::delivery::FailedDelivery;
 use crate::core::emission::Part;
@@ -11,13 +12,12 @@ use crate::core::record::Record;
 use crate::core::template::{TemplateOwner, TemplateUpdate};
 use crate::core::time::Timestamp;
 use crate::ports::OutputRecord;
-use bytes::Bytes;
 use std::sync::Arc;
 
 /// What kind of part it is, in its topic, its type and its id.
 struct Kind<'a> {
     topic: Option<&'a Arc<str>>,
-    event_type: &'static str,
+    event_type: &'a EventType,
     id: &'static str,
 }
 
@@ -25,13 +25,10 @@ impl Encoder {
     /// What a customer did, under all of the customer's ids.
     pub(super) fn inbound(&self, part: &Part<InboundEvent>) -> OutputRecord {
         let event = &part.part;
-        let kind = Kind {
-            topic: Some(&self.topics.inbound_message),
-            event_type: "sessiongate.inbound-message.v1",
-            id: "inbound",
-        };
-        let key = customer_key(&event.business_id, &event.customer_id);
-        self.forwarded(&kind, part.index, &part.record, key, event.occurred_at, |json| {
+        let kind =
+            Kind { topic: Some(&self.topics.inbound_message), event_type: &self.types.inbound_message, id: "inbound" };
+        let key = |out: &mut Vec<u8>| append_customer_key(out, &event.business_id, &event.customer_id);
+        self.forwarded(&kind, part.index, &part.record, event.occurred_at, key, |json| {
             json.string("message_id", event.message_id.as_str())
                 .string("channel", event.channel.as_str())
                 .string("business_id", event.business_id.as_str())
@@ -52,11 +49,11 @@ impl Encoder {
         let failed = &part.part;
         let kind = Kind {
             topic: self.topics.delivery_status.as_ref(),
-            event_type: "sessiongate.delivery-status.v1",
+            event_type: &self.types.delivery_status,
             id: "refusal",
         };
-        let key = customer_key(&failed.business_id, &failed.customer_id);
-        self.forwarded(&kind, part.index, &part.record, key, failed.occurred_at, |json| {
+        let key = |out: &mut Vec<u8>| append_customer_key(out, &failed.business_id, &failed.customer_id);
+        self.forwarded(&kind, part.index, &part.record, failed.occurred_at, key, |json| {
             json.string("channel", failed.channel.as_str())
                 .string("business_id", failed.business_id.as_str())
                 .string("customer_id", failed.customer_id.as_str())
@@ -69,11 +66,11 @@ impl Encoder {
         let update = &part.part;
         let kind = Kind {
             topic: self.topics.template_status.as_ref(),
-            event_type: "sessiongate.template-status.v1",
+            event_type: &self.types.template_status,
             id: "template",
         };
-        let key = Bytes::from(update.id.key());
-        self.forwarded(&kind, part.index, &part.record, key, update.occurred_at, |json| {
+        let key = |out: &mut Vec<u8>| out.extend_from_slice(update.id.key().as_bytes());
+        self.forwarded(&kind, part.index, &part.record, update.occurred_at, key, |json| {
             match &update.id.owner {
                 TemplateOwner::Account(account) => json.string("account_id", account),
                 TemplateOwner::Business(business) => json.string("business_id", business.as_str()),
@@ -89,31 +86,26 @@ impl Encoder {
         kind: &Kind<'_>,
         index: usize,
         record: &Record,
-        key: Bytes,
         occurred_at: Timestamp,
+        write_key: impl FnOnce(&mut Vec<u8>),
         write: impl FnOnce(&mut ObjectWriter<'_>),
     ) -> OutputRecord {
-        let mut value = Vec::with_capacity(384);
-        let mut json = ObjectWriter::begin(&mut value);
-        write(&mut json);
-        json.time("occurred_at", occurred_at);
-        self.write_source(&mut json, record);
-        json.end();
-        let event = CloudEvent {
-            id: format!("{}/{}/{}/{index}/{}", self.origin(record), record.partition, record.offset, kind.id).into(),
-            kind: kind.event_type,
-            source: self.source.clone(),
-            subject: key.clone(),
-            time: time::format(occurred_at).into(),
-        };
-        OutputRecord {
-            // Without a topic of its own nothing is passed on; should it happen, nothing is lost.
-            topic: kind.topic.unwrap_or(&self.topics.dead_letter).clone(),
-            key: Some(key),
-            value: Some(Bytes::from(value)),
-            headers: event.into_headers(record),
-            timestamp: None,
-        }
+        // Without a topic of its own nothing is passed on; should it happen, nothing is lost.
+        let topic = kind.topic.unwrap_or(&self.topics.dead_letter).clone();
+        let place = Place::of(record);
+        let mut output = OutputRecord::written(topic, None, SHEET_BYTES, write_key, |out| {
+            let mut json = ObjectWriter::begin(out);
+            write(&mut json);
+            json.time("occurred_at", occurred_at);
+            self.origin(record).append_source(out, &place);
+        });
+        kind.event_type.append_headers(&mut output, record, &time::text(occurred_at), |out| {
+            self.origin(record).append_id(out, &place);
+            append_index(out, index);
+            out.push(b'/');
+            out.extend_from_slice(kind.id.as_bytes());
+        });
+        output
     }
 }
 
@@ -151,14 +143,8 @@ mod tests {
 
     /// Topic, key, id and value.
     fn seen(output: &OutputRecord) -> [String; 4] {
-        let text = |bytes: &Bytes| String::from_utf8(bytes.to_vec()).unwrap();
-        let id = output.headers.iter().find(|header| header.name == "ce_id").and_then(|header| header.value.as_ref());
-        [
-            output.topic.to_string(),
-            text(output.key.as_ref().unwrap()),
-            text(id.unwrap()),
-            text(output.value.as_ref().unwrap()),
-        ]
+        let text = |bytes: Option<&[u8]>| String::from_utf8(bytes.unwrap().to_vec()).unwrap();
+        [output.topic.to_string(), text(output.key()), text(output.header("ce_id")), text(output.value())]
     }
 
     #[test]
@@ -174,7 +160,8 @@ mod tests {
         };
         let output = encode(&Emission::Inbound(part(2, event.clone())));
         assert_eq!(seen(&output)[..3], ["inbound-message", "106:5511", "webhooks/3/42/2/inbound"]);
-        let record = Record { value: output.value, headers: output.headers, ..part(0, ()).record };
+        let value = output.value().map(bytes::Bytes::copy_from_slice);
+        let record = Record { value, headers: output.to_headers(), ..part(0, ()).record };
         let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
         let policy = Policy::new([(Channel::new("messenger"), ChannelPolicy::new(rules))]);
         let decoded = Decoder::new(Formats::default(), policy).decode_inbound(&record);

@@ -1,7 +1,9 @@
 //! Headers of output records, and how large a record is with them.
 
+use super::time::TEXT_BYTES;
 use crate::core::record::{Header, Record};
 use crate::ports::OutputRecord;
+use crate::ports::output::PackedHeaders;
 use bytes::Bytes;
 use compact_str::CompactString;
 
@@ -20,47 +22,70 @@ pub(super) fn header(name: &str, value: impl Into<Bytes>) -> Header {
     Header { name: CompactString::new(name), value: Some(value.into()) }
 }
 
-/// The attributes of a CloudEvent that its headers carry (binary content mode of the Kafka binding).
-pub(super) struct CloudEvent {
-    pub(super) id: Bytes,
-    pub(super) kind: &'static str,
-    pub(super) source: Bytes,
-    pub(super) subject: Bytes,
-    /// As RFC 3339.
-    pub(super) time: Bytes,
+/// The attributes of CloudEvents that all of one type have in common, as the headers that carry them (binary content
+/// mode of the Kafka binding).
+pub(super) struct EventType {
+    /// Those up to the id.
+    id: PackedHeaders,
+    /// Those behind it up to the subject.
+    subject: PackedHeaders,
+    /// The time behind that.
+    time: PackedHeaders,
 }
 
-impl CloudEvent {
-    /// The headers of an output that `cause` led to.
-    pub(super) fn into_headers(self, cause: &Record) -> Vec<Header> {
-        let mut headers = Vec::with_capacity(7 + TRACE_HEADERS.len());
-        headers.extend([
-            header("ce_specversion", Bytes::from_static(b"1.0")),
-            header("ce_id", self.id),
-            header("ce_source", self.source),
-            header("ce_type", Bytes::from_static(self.kind.as_bytes())),
-            header("ce_subject", self.subject),
-            header("ce_time", self.time),
-            header("content-type", Bytes::from_static(b"application/json")),
-        ]);
-        headers.extend(TRACE_HEADERS.iter().filter_map(|name| trace_header(cause, name)));
-        headers
+impl EventType {
+    /// Events of that type from that source.
+    pub(super) fn new(source: &str, kind: &str) -> EventType {
+        let none = PackedHeaders::default;
+        EventType {
+            id: none().with("ce_specversion", b"1.0").with_open("ce_id"),
+            subject: none()
+                .with("ce_source", source.as_bytes())
+                .with("ce_type", kind.as_bytes())
+                .with_open("ce_subject"),
+            time: none().with_open("ce_time"),
+        }
+    }
+
+    /// Adds the headers of an event of this type to an output that `cause` led to and whose key is its subject. Its id is
+    /// what `write_id` appends, its time that of RFC 3339.
+    #[inline]
+    pub(super) fn append_headers(
+        &self,
+        output: &mut OutputRecord,
+        cause: &Record,
+        time: &[u8; TEXT_BYTES],
+        write_id: impl FnOnce(&mut Vec<u8>),
+    ) {
+        output.write_packed(&self.id, write_id);
+        output.write_packed_key(&self.subject);
+        output.write_packed(&self.time, |out| out.extend_from_slice(time));
+        output.push_header("content-type", Some(b"application/json"));
+        if !cause.headers.is_empty() {
+            append_trace_headers(output, cause);
+        }
+    }
+}
+
+fn append_trace_headers(output: &mut OutputRecord, cause: &Record) {
+    for header in TRACE_HEADERS.iter().filter_map(|name| trace_header(cause, name)) {
+        output.push_header(&header.name, header.value.as_deref());
     }
 }
 
 /// The last header of that name, which is the one that counts in Kafka.
-pub(super) fn trace_header(record: &Record, name: &str) -> Option<Header> {
+pub(super) fn trace_header<'a>(record: &'a Record, name: &str) -> Option<&'a Header> {
     let last = record.headers.iter().rfind(|header| header.name == name)?;
     last.value.as_ref().filter(|value| value.len() <= MAX_TRACE_BYTES)?;
-    Some(last.clone())
+    Some(last)
 }
 
 /// What a record takes in a topic at most, uncompressed and alone in its batch.
 pub(super) fn size_of(output: &OutputRecord) -> usize {
-    let headers = output.headers.iter().map(|header| header.name.len() + length(&header.value) + HEADER_OVERHEAD_BYTES);
-    RECORD_OVERHEAD_BYTES + length(&output.key) + length(&output.value) + headers.sum::<usize>()
+    size_with(output.text_bytes(), output.header_count())
 }
 
-fn length(bytes: &Option<Bytes>) -> usize {
-    bytes.as_ref().map_or(0, Bytes::len)
+/// What a record takes at most with so many bytes of key, value, and names and values of its headers.
+pub(super) fn size_with(text_bytes: usize, headers: usize) -> usize {
+    RECORD_OVERHEAD_BYTES + text_bytes + headers * HEADER_OVERHEAD_BYTES
 }

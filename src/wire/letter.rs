@@ -108,7 +108,6 @@ mod tests {
     use crate::core::ids::{Offset, Partition};
     use crate::core::noted::NotedIds;
     use crate::core::record::{ReasonCode, Reject, Stream};
-    use crate::ports::OutputRecord;
     use crate::wire::canonical::decode_intent;
     use crate::wire::output::{Encoder, Topics};
     use bytes::Bytes;
@@ -132,7 +131,8 @@ mod tests {
         let letter = Emission::DeadLetter(Box::new(DeadLetter { record: record.clone(), reject }));
         let output = Encoder::new(topics, "gate", "/gate", 20_000).encode(&letter, Timestamp::MIN);
         let (partition, offset, timestamp) = (Partition(1), Offset(7), Timestamp::from_millis(99_000));
-        let OutputRecord { key, value, headers, .. } = output;
+        let own = |text: Option<&[u8]>| text.map(Bytes::copy_from_slice);
+        let (key, value, headers) = (own(output.key()), own(output.value()), output.to_headers());
         Record { partition, offset, timestamp, key, value, headers, ..record.clone() }
     }
 

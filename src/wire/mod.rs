@@ -6,6 +6,7 @@
 pub mod canonical;
 mod dead_letter;
 pub mod decoder;
+mod digits;
 mod envelope;
 mod fields;
 mod findings;
@@ -15,6 +16,7 @@ mod json;
 pub mod letter;
 mod marks;
 mod names;
+mod origin;
 pub mod output;
 mod place;
 mod scan;

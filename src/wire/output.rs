@@ -1,8 +1,9 @@
 //! Domain to bytes: verdicts, window events and dead letters as records.
 
 use super::dead_letter::DeadLetterFormat;
-use super::headers::{CloudEvent, size_of};
-use super::json::ObjectWriter;
+use super::headers::{EventType, size_of};
+use super::json::{ObjectWriter, append_number, append_short, append_text};
+use super::origin::{Origin, Place};
 use super::template::{self, TemplateName, UNKNOWN_STATUS};
 use super::time;
 use crate::core::emission::{DecidedIntent, Emission, WindowChange, WindowEvent};
@@ -16,14 +17,13 @@ use crate::core::verdict::Verdict;
 use crate::core::window::Window;
 use crate::ports::OutputRecord;
 use bytes::Bytes;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// The smallest limit that the explanation of a dead letter and every window event are sure to fit into.
 pub const SMALLEST_MAX_OUTPUT_BYTES: usize = 16 * 1024;
 
-/// What the texts of a verdict mostly take, besides what is passed through.
-const SHEET_BYTES: usize = 704;
+/// What the texts of an output mostly take, besides what is passed through.
+pub(super) const SHEET_BYTES: usize = 896;
 
 /// The names of the topics, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -68,11 +68,36 @@ pub type TemplateLookup<'a> = dyn Fn(&BusinessId, &str, &str) -> Option<Template
 /// Makes output records.
 pub struct Encoder {
     pub(super) topics: Topics,
-    pub(super) source: Bytes,
+    pub(super) types: Types,
+    intents: Origin,
     /// Where records come from that are no intents.
-    inbound_origin: Arc<str>,
+    inbound: Origin,
     dead_letters: DeadLetterFormat,
     max_output_bytes: usize,
+}
+
+/// The types of events that are written.
+pub(super) struct Types {
+    session_send: EventType,
+    template_required: EventType,
+    window_event: EventType,
+    pub(super) inbound_message: EventType,
+    pub(super) delivery_status: EventType,
+    pub(super) template_status: EventType,
+}
+
+impl Types {
+    fn new(source: &str) -> Types {
+        let of = |kind| EventType::new(source, kind);
+        Types {
+            session_send: of("sessiongate.session-send.v1"),
+            template_required: of("sessiongate.template-required.v1"),
+            window_event: of("sessiongate.window-event.v1"),
+            inbound_message: of("sessiongate.inbound-message.v1"),
+            delivery_status: of("sessiongate.delivery-status.v1"),
+            template_status: of("sessiongate.template-status.v1"),
+        }
+    }
 }
 
 impl Encoder {
@@ -81,16 +106,13 @@ impl Encoder {
     /// [`SMALLEST_MAX_OUTPUT_BYTES`]: less is taken as that.
     pub fn new(topics: Topics, group: &str, ce_source: &str, max_output_bytes: usize) -> Encoder {
         let max_output_bytes = max_output_bytes.max(SMALLEST_MAX_OUTPUT_BYTES);
-        let dead_letters = DeadLetterFormat {
-            topic: topics.dead_letter.clone(),
-            group: Bytes::copy_from_slice(group.as_bytes()),
-            max_output_bytes,
-        };
-        let inbound_origin = topics.inbound_message.clone();
+        let dead_letters =
+            DeadLetterFormat { topic: topics.dead_letter.clone(), group: group.to_owned(), max_output_bytes };
         Encoder {
+            types: Types::new(ce_source),
+            intents: Origin::new(topics.outbound_intent.clone()),
+            inbound: Origin::new(topics.inbound_message.clone()),
             topics,
-            inbound_origin,
-            source: Bytes::copy_from_slice(ce_source.as_bytes()),
             dead_letters,
             max_output_bytes,
         }
@@ -104,7 +126,7 @@ impl Encoder {
 
     /// The same for records that lie in another topic than the inbound one.
     pub fn with_origin(mut self, topic: &str) -> Encoder {
-        self.inbound_origin = topic.into();
+        self.inbound = Origin::new(topic.into());
         self
     }
 
@@ -142,180 +164,150 @@ impl Encoder {
     }
 
     fn dead_letter(&self, record: &Record, reject: &Reject) -> OutputRecord {
-        self.dead_letters.encode(self.origin(record), record, reject)
+        self.dead_letters.encode(&self.origin(record).topic, record, reject)
     }
 
     fn verdict(&self, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) -> OutputRecord {
         let DecidedIntent { record, intent, verdict, decided_at, .. } = decided;
         let (topic, kind) = match verdict {
-            Verdict::SessionSend { .. } => (&self.topics.session_send, "sessiongate.session-send.v1"),
-            Verdict::TemplateRequired { .. } => (&self.topics.template_required, "sessiongate.template-required.v1"),
+            Verdict::SessionSend { .. } => (&self.topics.session_send, &self.types.session_send),
+            Verdict::TemplateRequired { .. } => (&self.topics.template_required, &self.types.template_required),
         };
         let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
-        let mut sheet = Sheet::with_capacity(SHEET_BYTES + passed_through.sum::<usize>());
-        let key = sheet.write(|out| append_customer_key(out, &intent.business_id, &intent.customer_id));
-        let id = sheet.write(|out| {
-            append_id(out, self.origin(record), record);
+        let room = SHEET_BYTES + passed_through.sum::<usize>();
+        let time = time::repeated_text(*decided_at);
+        let place = Place::of(record);
+        let mut output = OutputRecord::written(
+            topic.clone(),
+            Some(*decided_at),
+            room,
+            |out| append_customer_key(out, &intent.business_id, &intent.customer_id),
+            |out| self.append_verdict(out, decided, &place, &time, status),
+        );
+        kind.append_headers(&mut output, record, &time, |out| {
+            self.origin(record).append_id(out, &place);
             out.extend_from_slice(b"/verdict");
         });
-        let decided_at_text = time::text(*decided_at);
-        let time = sheet.write(|out| out.extend_from_slice(&decided_at_text));
-        let value = sheet.write(|out| self.append_verdict(out, decided, &decided_at_text, status));
-        let sheet = Bytes::from(sheet.text);
-        let event = CloudEvent {
-            id: sheet.slice(id),
-            kind,
-            source: self.source.clone(),
-            subject: sheet.slice(key.clone()),
-            time: sheet.slice(time),
-        };
-        OutputRecord {
-            topic: topic.clone(),
-            key: Some(sheet.slice(key)),
-            value: Some(sheet.slice(value)),
-            headers: event.into_headers(record),
-            timestamp: Some(*decided_at),
-        }
+        output
     }
 
+    /// By hand: most of what is written are verdicts, and what stands between two values is one piece here.
     fn append_verdict(
         &self,
         out: &mut Vec<u8>,
         decided: &DecidedIntent,
-        decided_at: &[u8],
+        place: &Place,
+        decided_at: &[u8; time::TEXT_BYTES],
         status: Option<&TemplateLookup<'_>>,
     ) {
         let DecidedIntent { record, intent, verdict, window_length, .. } = decided;
-        let mut json = ObjectWriter::begin(out);
-        json.string("intent_id", intent.intent_id.as_str())
-            .string("channel", intent.channel.as_str())
-            .string("business_id", intent.business_id.as_str())
-            .string("customer_id", intent.customer_id.as_str());
-        if let Some(message) = &intent.message {
-            json.raw("message", message);
+        out.extend_from_slice(br#"{"intent_id":""#);
+        append_text(out, intent.intent_id.as_str());
+        out.extend_from_slice(br#"","channel":""#);
+        append_text(out, intent.channel.as_str());
+        out.extend_from_slice(br#"","business_id":""#);
+        append_text(out, intent.business_id.as_str());
+        out.extend_from_slice(br#"","customer_id":""#);
+        append_text(out, intent.customer_id.as_str());
+        match &intent.message {
+            Some(message) => {
+                out.extend_from_slice(br#"","message":"#);
+                out.extend_from_slice(message);
+            }
+            None => out.push(b'"'),
         }
         match verdict {
-            Verdict::SessionSend { window } => write_window(&mut json, window, *window_length),
+            Verdict::SessionSend { window } => append_window(out, window, *window_length),
             Verdict::TemplateRequired { reason, basis, window } => {
                 let known = intent.template.as_ref().and_then(|given| known_status(intent, given, status));
                 if let Some(given) = &intent.template {
                     let word = known.as_ref().map_or(UNKNOWN_STATUS, TemplateStatus::as_str);
-                    json.with("template", |out| template::append_with_status(out, given, word));
+                    out.extend_from_slice(br#","template":"#);
+                    template::append_with_status(out, given, word);
                 }
                 let is_ready = intent.template.is_some() && is_ready(known.as_ref());
-                json.string("reason", reason.as_str()).boolean("ready", is_ready);
+                out.extend_from_slice(br#","reason":""#);
+                append_short(out, reason.as_str().as_bytes());
+                out.extend_from_slice(if is_ready { br#"","ready":true"# } else { br#"","ready":false"# });
                 if let Some(window) = window {
-                    write_window(&mut json, window, *window_length);
+                    append_window(out, window, *window_length);
                 }
-                json.string("basis", basis.as_str());
+                out.extend_from_slice(br#","basis":""#);
+                append_short(out, basis.as_str().as_bytes());
+                out.push(b'"');
             }
         }
-        json.with("decided_at", |out| {
-            out.push(b'"');
-            out.extend_from_slice(decided_at);
-            out.push(b'"');
-        });
-        self.write_source(&mut json, record);
-        json.end();
+        out.extend_from_slice(br#","decided_at":""#);
+        out.extend_from_slice(decided_at);
+        out.push(b'"');
+        self.origin(record).append_source(out, place);
     }
 
     fn window_event(&self, event: &WindowEvent, now: Timestamp) -> OutputRecord {
         let WindowEvent { record, event_index, change, cause, customer_id, .. } = event;
-        let key = customer_key(&cause.business_id, customer_id);
         // The customer as a number: an id of an event is written to logs, where no phone number belongs.
         let customer_index = cause.window_keys().position(|(_, id)| id == customer_id).unwrap_or_default();
-        let (topic, partition, offset) = (self.origin(record), record.partition, record.offset);
-        let headers = CloudEvent {
-            id: format!("{topic}/{partition}/{offset}/{event_index}/{customer_index}/{}", change_name(*change)).into(),
-            kind: "sessiongate.window-event.v1",
-            source: self.source.clone(),
-            subject: key.clone(),
-            time: time::format(cause.occurred_at).into(),
-        };
-        OutputRecord {
-            topic: self.topics.window_event.clone(),
-            key: Some(key),
-            value: Some(self.window_event_value(event)),
-            headers: headers.into_headers(record),
-            timestamp: Some(now),
-        }
+        let (place, time) = (Place::of(record), time::text(cause.occurred_at));
+        let mut output = OutputRecord::written(
+            self.topics.window_event.clone(),
+            Some(now),
+            SHEET_BYTES,
+            |out| append_customer_key(out, &cause.business_id, customer_id),
+            |out| self.append_window_event(out, event, &place, &time),
+        );
+        self.types.window_event.append_headers(&mut output, record, &time, |out| {
+            self.origin(record).append_id(out, &place);
+            append_index(out, *event_index);
+            append_index(out, customer_index);
+            out.push(b'/');
+            out.extend_from_slice(change_name(*change).as_bytes());
+        });
+        output
     }
 
-    fn window_event_value(&self, event: &WindowEvent) -> Bytes {
+    fn append_window_event(
+        &self,
+        out: &mut Vec<u8>,
+        event: &WindowEvent,
+        place: &Place,
+        occurred_at: &[u8; time::TEXT_BYTES],
+    ) {
         let WindowEvent { record, change, cause, customer_id, window, window_length, .. } = event;
-        let mut out = Vec::with_capacity(768);
-        let mut json = ObjectWriter::begin(&mut out);
-        json.string("event", change_name(*change))
+        ObjectWriter::begin(out)
+            .string("event", change_name(*change))
             .string("channel", cause.channel.as_str())
             .string("business_id", cause.business_id.as_str())
-            .string("customer_id", customer_id.as_str())
-            .time("occurred_at", cause.occurred_at);
-        write_window_times(&mut json, window, *window_length);
-        json.with("cause", |out| {
-            let mut json = ObjectWriter::begin(out);
-            json.string("message_id", cause.message_id.as_str()).string("type", &cause.kind).end();
-        });
-        self.write_source(&mut json, record);
-        json.end();
-        Bytes::from(out)
+            .string("customer_id", customer_id.as_str());
+        out.extend_from_slice(br#","occurred_at":""#);
+        out.extend_from_slice(occurred_at);
+        out.extend_from_slice(br#"","#);
+        append_window_times(out, window, *window_length);
+        out.extend_from_slice(br#","cause":"#);
+        ObjectWriter::begin(out).string("message_id", cause.message_id.as_str()).string("type", &cause.kind).end();
+        self.origin(record).append_source(out, place);
     }
 
     /// The topic that a record came from.
-    pub(super) fn origin(&self, record: &Record) -> &str {
+    pub(super) fn origin(&self, record: &Record) -> &Origin {
         match record.stream {
-            Stream::Inbound => &self.inbound_origin,
-            Stream::Intent => &self.topics.outbound_intent,
+            Stream::Inbound => &self.inbound,
+            Stream::Intent => &self.intents,
         }
-    }
-
-    pub(super) fn write_source(&self, json: &mut ObjectWriter<'_>, record: &Record) {
-        json.with("source", |out| {
-            ObjectWriter::begin(out)
-                .string("topic", self.origin(record))
-                .integer("partition", record.partition.0.into())
-                .integer("offset", record.offset.0)
-                .end();
-        });
     }
 }
 
 /// The key of everything about one customer of one business: `BUSINESS:CUSTOMER`.
-pub fn customer_key(business: &BusinessId, customer: &CustomerId) -> Bytes {
-    Bytes::from([business.as_str(), ":", customer.as_str()].concat())
-}
-
-fn append_customer_key(out: &mut Vec<u8>, business: &BusinessId, customer: &CustomerId) {
-    out.extend_from_slice(business.as_str().as_bytes());
+#[inline]
+pub(super) fn append_customer_key(out: &mut Vec<u8>, business: &BusinessId, customer: &CustomerId) {
+    append_short(out, business.as_str().as_bytes());
     out.push(b':');
-    out.extend_from_slice(customer.as_str().as_bytes());
+    append_short(out, customer.as_str().as_bytes());
 }
 
-/// What the ids of all that a record leads to begin with: `TOPIC/PARTITION/OFFSET`.
-fn append_id(out: &mut Vec<u8>, topic: &str, record: &Record) {
-    let mut digits = itoa::Buffer::new();
-    out.extend_from_slice(topic.as_bytes());
+/// A further part of an id: `/INDEX`.
+pub(super) fn append_index(out: &mut Vec<u8>, index: usize) {
     out.push(b'/');
-    out.extend_from_slice(digits.format(record.partition.0).as_bytes());
-    out.push(b'/');
-    out.extend_from_slice(digits.format(record.offset.0).as_bytes());
-}
-
-/// All texts of one output in one piece of memory.
-struct Sheet {
-    text: Vec<u8>,
-}
-
-impl Sheet {
-    fn with_capacity(bytes: usize) -> Sheet {
-        Sheet { text: Vec::with_capacity(bytes) }
-    }
-
-    /// Where that which is written comes to stand.
-    fn write(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
-        let from = self.text.len();
-        write(&mut self.text);
-        from..self.text.len()
-    }
+    append_number(out, i64::try_from(index).unwrap_or(i64::MAX));
 }
 
 /// The last known status of the template that an intent brought.
@@ -338,18 +330,37 @@ fn change_name(change: WindowChange) -> &'static str {
     }
 }
 
-fn write_window(json: &mut ObjectWriter<'_>, window: &Window, length: Span) {
-    json.with("window", |out| {
-        let mut json = ObjectWriter::begin(out);
-        write_window_times(&mut json, window, length);
-        json.end();
-    });
+/// Appends the member that tells of a window, which is not the first one of its object.
+fn append_window(out: &mut Vec<u8>, window: &Window, length: Span) {
+    out.extend_from_slice(br#","window":{"#);
+    append_window_times(out, window, length);
+    out.push(b'}');
 }
 
-fn write_window_times(json: &mut ObjectWriter<'_>, window: &Window, length: Span) {
-    json.time("opened_at", window.opened_at)
-        .time("last_inbound_at", window.last_inbound_at)
-        .time("expires_at", window.expires_at(length));
+/// What tells of a window, with room for its three times.
+const WINDOW_TIMES: &str = concat!(
+    r#""opened_at":"------------------------","#,
+    r#""last_inbound_at":"------------------------","#,
+    r#""expires_at":"------------------------""#,
+);
+/// Where they belong.
+const TIME_PLACES: [usize; 3] = [13, 58, 98];
+
+/// Appends the members with the times of a window.
+#[inline]
+fn append_window_times(out: &mut Vec<u8>, window: &Window, length: Span) {
+    let opened_at = time::text(window.opened_at);
+    // A session of one act is the usual one.
+    let is_new = window.last_inbound_at == window.opened_at;
+    let last_inbound_at = if is_new { opened_at } else { time::text(window.last_inbound_at) };
+    // Windows mostly last for whole days.
+    let expires_at = time::text_beside(window.expires_at(length), window.last_inbound_at, &last_inbound_at);
+    let texts = [opened_at, last_inbound_at, expires_at];
+    out.extend_from_slice(WINDOW_TIMES.as_bytes());
+    let Some(times) = out.last_chunk_mut::<{ WINDOW_TIMES.len() }>() else { return };
+    for (place, text) in TIME_PLACES.into_iter().zip(texts) {
+        times[place..place + time::TEXT_BYTES].copy_from_slice(&text);
+    }
 }
 
 #[cfg(test)]

@@ -51,10 +51,8 @@ pub(super) fn append_with_status(out: &mut Vec<u8>, template: &[u8], status: &st
         Some(members) => append_members(out, &members),
         None => append_open(out, template),
     }
-    if out.last() != Some(&b'{') {
-        out.push(b',');
-    }
-    out.extend_from_slice(b"\"status\":\"");
+    let is_first = out.last() == Some(&b'{');
+    out.extend_from_slice(if is_first { br#""status":""# } else { br#","status":""# });
     out.extend_from_slice(status.as_bytes());
     out.extend_from_slice(b"\"}");
 }
@@ -79,13 +77,36 @@ fn append_members(out: &mut Vec<u8>, members: &[(&RawValue, &RawValue)]) {
 
 /// The members but for `status`, if the object has one.
 fn without_own_status(template: &[u8]) -> Option<Vec<(&RawValue, &RawValue)>> {
-    // Only a name that begins like this, or has an escape in it, can be `status`: most templates need no parsing.
-    let suspicious = template.windows(4).any(|text| matches!(text, [b'"', b's', b't', b'a'] | [b'\\', b'u', ..]));
-    let members =
-        suspicious.then(|| serde_json::Deserializer::from_slice(template).deserialize_map(Members).ok())??;
+    let members = may_name_status(template)
+        .then(|| serde_json::Deserializer::from_slice(template).deserialize_map(Members).ok())??;
     let is_status = |name: &RawValue| serde_json::from_str::<String>(name.get()).is_ok_and(|name| name == "status");
     let kept: Vec<_> = members.iter().filter(|(name, _)| !is_status(name)).copied().collect();
     (kept.len() < members.len()).then_some(kept)
+}
+
+/// Whether a name among these may be `status`: one that begins like it, or has an escape in it. Most templates hold no
+/// such name and need no parsing.
+fn may_name_status(template: &[u8]) -> bool {
+    // As many places as a register of the processor holds, each with the two behind it. An object ends with a brace, so
+    // nothing that counts begins at its last two places.
+    const PLACES: usize = 16;
+    let mut found = [false; PLACES];
+    let mut note = |bytes: &[u8; PLACES + 2]| {
+        let ([here @ .., _, _], [_, next @ .., _], [_, _, after @ ..]) = (bytes, bytes, bytes);
+        for place in 0..PLACES {
+            let begins = (here[place] == b'"') & (next[place] == b's') & (after[place] == b't');
+            found[place] |= begins | (here[place] == b'\\');
+        }
+    };
+    // Too short for that, and not worth a search of its own.
+    let Some(last) = template.last_chunk() else { return true };
+    let mut rest = template;
+    while let Some(bytes) = rest.first_chunk() {
+        note(bytes);
+        rest = rest.get(PLACES..).unwrap_or_default();
+    }
+    note(last);
+    found.contains(&true)
 }
 
 struct Members;
@@ -109,6 +130,22 @@ impl<'a> Visitor<'a> for Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_status_is_suspected_wherever_it_stands() {
+        for before in 0..24 {
+            for name in [r#""status""#, r#""st\u0061tus""#, r#""\u0073tatus""#] {
+                let template = format!(r#"{{"{}":1,{name}:2}}"#, "x".repeat(before));
+                assert!(may_name_status(template.as_bytes()), "{template}");
+                let mut out = Vec::new();
+                append_with_status(&mut out, template.as_bytes(), "unknown");
+                let expected = format!(r#"{{"{}":1,"status":"unknown"}}"#, "x".repeat(before));
+                assert_eq!(String::from_utf8(out).unwrap(), expected);
+            }
+            let template = format!(r#"{{"{}":"s","x":"t","s":"sTatus quo"}}"#, "x".repeat(before));
+            assert!(!may_name_status(template.as_bytes()), "{template}");
+        }
+    }
 
     #[test]
     fn a_template_s_language_is_a_word_or_an_object_with_a_code() {

@@ -1,7 +1,9 @@
 //! Times as RFC 3339 text.
 
+use super::digits;
 use crate::core::time::Timestamp;
 use chrono::DateTime;
+use std::cell::Cell;
 
 /// The length of a written time.
 pub const TEXT_BYTES: usize = 24;
@@ -100,25 +102,88 @@ pub fn format(time: Timestamp) -> String {
     String::from_utf8_lossy(&text(time)).into_owned()
 }
 
+const DAY_MS: u64 = 86_400_000;
+/// From the year -400 on, as in `civil`: numbers without a sign divide faster.
+const DAYS_BEFORE: i64 = DAYS_BEFORE_1970 + DAYS_OF_400_YEARS;
+
+thread_local! {
+    /// The digits of days that were written last, each at a place of its own. Day 0 is none that is ever written.
+    static DATES: [Cell<(u32, u64)>; 4] = const { [const { Cell::new((0, 0)) }; 4] };
+    /// The time that was last written as one of many, and its text.
+    static REPEATED: Cell<(Timestamp, [u8; TEXT_BYTES])> = const { Cell::new((Timestamp::MIN, *b"0000-01-01T00:00:00.000Z")) };
+}
+
+/// Like [`text`], for a time that many records have in common: it is remembered.
+#[inline]
+pub(super) fn repeated_text(time: Timestamp) -> [u8; TEXT_BYTES] {
+    REPEATED.with(|repeated| match repeated.get() {
+        (written, text) if written == time => text,
+        _ => {
+            let text = text(time);
+            repeated.set((time, text));
+            text
+        }
+    })
+}
+
 /// Like [`format`], as bytes.
 ///
 /// By hand: an output holds five times, and chrono's formatter costs several times as much.
 pub fn text(time: Timestamp) -> [u8; TEXT_BYTES] {
-    const DAY_MS: i64 = 86_400_000;
-    let (days, ms) = (time.as_millis().div_euclid(DAY_MS), time.as_millis().rem_euclid(DAY_MS) as u32);
-    let [year, month, day] = civil(days);
-    let ([y0, y1], [y2, y3]) = (pair(year / 100), pair(year % 100));
-    let ([m0, m1], [d0, d1]) = (pair(month), pair(day));
-    let (minutes, ms) = (ms / 60_000, ms % 60_000);
-    let ([h0, h1], [i0, i1]) = (pair(minutes / 60), pair(minutes % 60));
-    let ([s0, s1], ms) = (pair(ms / 1_000), ms % 1_000);
-    let ([f0, f1], f2) = (pair(ms / 10), b'0' + (ms % 10) as u8);
-    [y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1, b'T', h0, h1, b':', i0, i1, b':', s0, s1, b'.', f0, f1, f2, b'Z']
+    let ms = (time.as_millis() + DAYS_BEFORE * DAY_MS as i64) as u64;
+    let (days, ms) = ((ms / DAY_MS) as u32, (ms % DAY_MS) as u32);
+    let (seconds, ms) = (ms / 1_000, ms % 1_000);
+    let (minutes, second) = (seconds / 60, seconds % 60);
+    let date = date(days);
+    let clock = digits::of_pairs([minutes / 60, minutes % 60, second, ms / 10]);
+    // Three words put together from both; the lowest byte of each comes first.
+    let at = |byte: u8, place: u32| u64::from(byte) << (8 * place);
+    let pair = |digits: u64, place: u32| digits >> (16 * place) & 0xffff;
+    let last = b'0' + (ms % 10) as u8;
+    let words = [
+        (date & 0xffff_ffff) | at(b'-', 4) | pair(date, 2) << 40 | at(b'-', 7),
+        pair(date, 3) | at(b'T', 2) | pair(clock, 0) << 24 | at(b':', 5) | pair(clock, 1) << 48,
+        at(b':', 0) | pair(clock, 2) << 8 | at(b'.', 3) | pair(clock, 3) << 32 | at(last, 6) | at(b'Z', 7),
+    ];
+    let mut text = [0; TEXT_BYTES];
+    let (places, _) = text.as_chunks_mut();
+    for (place, word) in places.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
+    }
+    text
 }
 
-/// A number below 100 as two digits.
-fn pair(number: u32) -> [u8; 2] {
-    [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8]
+/// Like [`text`], when the text of another time is known: whole days later or before, only the date differs.
+#[inline]
+pub(super) fn text_beside(time: Timestamp, other: Timestamp, other_text: &[u8; TEXT_BYTES]) -> [u8; TEXT_BYTES] {
+    const CLOCK_FROM: usize = 11;
+    let days_apart = (time.as_millis() - other.as_millis()) / DAY_MS as i64;
+    if other.as_millis() + days_apart * DAY_MS as i64 != time.as_millis() {
+        return text(time);
+    }
+    let ms = (time.as_millis() + DAYS_BEFORE * DAY_MS as i64) as u64;
+    let date = date((ms / DAY_MS) as u32).to_le_bytes();
+    let mut text = *other_text;
+    let [y0, y1, y2, y3, m0, m1, d0, d1] = date;
+    text[..CLOCK_FROM - 1].copy_from_slice(&[y0, y1, y2, y3, b'-', m0, m1, b'-', d0, d1]);
+    text
+}
+
+/// The digits of a day. Most times lie within a few days, whose digits are remembered.
+#[inline]
+fn date(days: u32) -> u64 {
+    DATES.with(|dates| {
+        let place = &dates[days as usize % dates.len()];
+        match place.get() {
+            (known, digits) if known == days => digits,
+            _ => {
+                let [year, month, day] = civil(i64::from(days) - DAYS_BEFORE);
+                let digits = digits::of_pairs([year / 100, year % 100, month, day]);
+                place.set((days, digits));
+                digits
+            }
+        }
+    })
 }
 
 #[cfg(test)]
@@ -191,6 +256,18 @@ mod tests {
             let text = format(time);
             prop_assert_eq!(text.len(), TEXT_BYTES);
             prop_assert_eq!(parse(&text), Some(time));
+            prop_assert_eq!(&super::text(time), text.as_bytes());
+            prop_assert_eq!(repeated_text(time), repeated_text(time));
+            prop_assert_eq!(&repeated_text(time), text.as_bytes());
+        }
+
+        #[test]
+        fn a_time_beside_another_is_written_like_any(
+            ms in Timestamp::MIN.as_millis()..=Timestamp::MAX.as_millis(), days in -40_i64..40, apart in 0..3_i64,
+        ) {
+            let other = Timestamp::from_millis(ms);
+            let beside = Timestamp::from_millis(ms + days * DAY_MS as i64 + apart / 2);
+            prop_assert_eq!(text_beside(beside, other, &super::text(other)), super::text(beside));
         }
 
         #[test]

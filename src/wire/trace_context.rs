@@ -1,7 +1,8 @@
 //! W3C Trace Context in the headers of records: <https://www.w3.org/TR/trace-context/>.
 
-use super::headers::{TRACE_HEADERS, header, trace_header};
-use crate::core::record::{Header, Record};
+use super::headers::{TRACE_HEADERS, trace_header};
+use crate::core::record::Record;
+use crate::ports::OutputRecord;
 use crate::ports::spans::TraceContext;
 use bytes::Bytes;
 
@@ -18,15 +19,15 @@ pub fn context_of(record: &Record) -> Option<TraceContext> {
     parse(trace_header(record, PARENT)?.value.as_deref()?)
 }
 
-/// The `tracestate` among these headers.
-pub fn state_of(headers: &[Header]) -> Option<Bytes> {
-    headers.iter().rfind(|header| header.name == STATE)?.value.clone()
+/// The `tracestate` of an output.
+pub fn state_of(output: &OutputRecord) -> Option<Bytes> {
+    output.header(STATE).map(Bytes::copy_from_slice)
 }
 
-/// Makes that span the one that a record is sent in. Its `tracestate` stays only when the trace goes on.
-pub fn set_context(headers: &mut Vec<Header>, context: TraceContext, goes_on: bool) {
-    headers.retain(|header| header.name != PARENT && (goes_on || header.name != STATE));
-    headers.push(header(PARENT, format(context)));
+/// Makes that span the one that an output is sent in. Its `tracestate` stays only when the trace goes on.
+pub fn set_context(output: &mut OutputRecord, context: TraceContext, goes_on: bool) {
+    output.retain_headers(|name| name != PARENT.as_bytes() && (goes_on || name != STATE.as_bytes()));
+    output.push_header(PARENT, Some(format(context).as_bytes()));
 }
 
 fn format(TraceContext { trace_id, span_id, flags }: TraceContext) -> String {
@@ -68,6 +69,7 @@ fn hex(digits: &[u8]) -> Option<u128> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::headers::header;
 
     const PARENT_OF_THE_STANDARD: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
@@ -108,16 +110,22 @@ mod tests {
 
     #[test]
     fn a_trace_that_goes_on_keeps_its_state_and_one_that_begins_has_none() {
-        let before = || vec![header("ce_id", "1"), header(PARENT, "bad"), header(STATE, "vendor=1")];
+        let before = || {
+            let mut output = OutputRecord::new("topic".into(), None, None, None);
+            output.push_header("ce_id", Some(b"1"));
+            output.push_header(PARENT, Some(b"bad"));
+            output.push_header(STATE, Some(b"vendor=1"));
+            output
+        };
         let context = TraceContext { trace_id: 1, span_id: 2, flags: 1 };
-        let mut headers = before();
-        set_context(&mut headers, context, true);
+        let mut output = before();
+        set_context(&mut output, context, true);
         let written = header(PARENT, "00-00000000000000000000000000000001-0000000000000002-01");
-        assert_eq!(headers, [header("ce_id", "1"), header(STATE, "vendor=1"), written.clone()]);
-        assert_eq!(state_of(&headers).as_deref(), Some(&b"vendor=1"[..]));
-        let mut headers = before();
-        set_context(&mut headers, context, false);
-        assert_eq!(headers, [header("ce_id", "1"), written.clone()]);
+        assert_eq!(output.to_headers(), [header("ce_id", "1"), header(STATE, "vendor=1"), written.clone()]);
+        assert_eq!(state_of(&output).as_deref(), Some(&b"vendor=1"[..]));
+        let mut output = before();
+        set_context(&mut output, context, false);
+        assert_eq!(output.to_headers(), [header("ce_id", "1"), written.clone()]);
         let added = written.name.len() + written.value.map_or(0, |value| value.len()) + 10;
         assert!(added <= MAX_ADDED_BYTES);
     }

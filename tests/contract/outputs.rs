@@ -83,8 +83,8 @@ fn keeps<T: Serialize + DeserializeOwned>(name: &str, value: &Value) {
 }
 
 fn value_of(output: &OutputRecord) -> Value {
-    keeps::<EventHeaders>("event-headers", &headers_of("event-headers", &output.headers));
-    serde_json::from_slice(output.value.as_deref().unwrap()).unwrap()
+    keeps::<EventHeaders>("event-headers", &headers_of("event-headers", &output.to_headers()));
+    serde_json::from_slice(output.value().unwrap()).unwrap()
 }
 
 /// Headers as the JSON object that their schema speaks of.
@@ -180,7 +180,7 @@ fn a_part_that_is_passed_on_is_what_its_topic_takes() {
         let output = encode(emission);
         let value = value_of(&output);
         assert_eq!(errors(&validator(named(&output.topic)), &value), Vec::<String>::new(), "{value}");
-        let headers = headers_of("event-headers", &output.headers);
+        let headers = headers_of("event-headers", &output.to_headers());
         assert_eq!((&headers["traceparent"], &headers["tracestate"]), (&json!("00-1-2-01"), &json!("vendor=1")));
     }
 }
@@ -203,7 +203,7 @@ fn the_headers_of_a_dead_letter_are_what_their_schema_says() {
             let reject = Reject::new(code, "why");
             let reject = if cut { reject.at("entry[0]") } else { reject };
             let output = encode(Emission::DeadLetter(Box::new(DeadLetter { record: original, reject })));
-            let headers = headers_of("dead-letter-headers", &output.headers);
+            let headers = headers_of("dead-letter-headers", &output.to_headers());
             keeps::<DeadLetterHeaders>("dead-letter-headers", &headers);
             assert_eq!(headers["sessiongate.error.dropped-key"].is_string(), cut);
         }

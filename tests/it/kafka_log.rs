@@ -2,14 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // A test fails by panicking, in its helpers too.
 
-use bytes::Bytes;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset as ListOffset, TopicPartitionList};
 use sessiongate::core::ids::{Offset, Partition};
-use sessiongate::core::record::{Header, Stream, StreamPartition};
+use sessiongate::core::record::{Stream, StreamPartition};
 use sessiongate::core::time::Timestamp;
 use sessiongate::io::kafka::admin::{self, Creation, TopicSpec};
 use sessiongate::io::kafka::mock::MockCluster;
@@ -124,16 +123,11 @@ impl World {
     }
 
     fn output(&self, value: &str) -> OutputRecord {
-        OutputRecord {
-            topic: self.output.clone(),
-            key: Some(Bytes::from_static(b"106:5511")),
-            value: Some(Bytes::copy_from_slice(value.as_bytes())),
-            headers: vec![
-                Header { name: "ce_id".into(), value: Some(Bytes::from_static(b"x")) },
-                Header { name: "empty".into(), value: None },
-            ],
-            timestamp: Some(Timestamp::from_millis(1_700_000_000_000)),
-        }
+        let timestamp = Some(Timestamp::from_millis(1_700_000_000_000));
+        let mut output = OutputRecord::new(self.output.clone(), Some(b"106:5511"), Some(value.as_bytes()), timestamp);
+        output.push_header("ce_id", Some(b"x"));
+        output.push_header("empty", None);
+        output
     }
 
     /// The values in the output topic that a reader of committed records sees, in every partition up to its end.

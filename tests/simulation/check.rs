@@ -19,15 +19,15 @@ struct Seen {
 }
 
 fn header(output: &Output, name: &str) -> Option<String> {
-    let header = output.record.headers.iter().find(|header| header.name == name)?;
-    Some(String::from_utf8_lossy(header.value.as_ref()?).into_owned())
+    let header = output.record.headers().find(|header| header.name == name.as_bytes())?;
+    Some(String::from_utf8_lossy(header.value?).into_owned())
 }
 
 fn see(output: &Output) -> Result<Seen, String> {
     let topic = output.record.topic.to_string();
     let number =
         |text: Option<String>| text.and_then(|text| text.parse::<i64>().ok()).ok_or("no position in a dead letter");
-    let bytes = output.record.value.clone().unwrap_or_default();
+    let bytes = output.record.value().unwrap_or_default();
     let (instance, written_at, ce_id) = (output.instance, output.written_at, header(output, "ce_id"));
     if topic == "dead-letter" {
         let partition = Partition(number(header(output, "sessiongate.error.partition"))? as i32);
@@ -37,7 +37,7 @@ fn see(output: &Output) -> Result<Seen, String> {
         let source = Position { partition, offset };
         return Ok(Seen { topic, ce_id, instance, written_at, source, from_inbound, reason, value: Value::Null });
     }
-    let value: Value = serde_json::from_slice(&bytes).map_err(|error| format!("an output is no JSON: {error}"))?;
+    let value: Value = serde_json::from_slice(bytes).map_err(|error| format!("an output is no JSON: {error}"))?;
     let at = |field: &str| value["source"][field].as_i64().ok_or(format!("no source.{field} in {value}"));
     let source = Position { partition: Partition(at("partition")? as i32), offset: Offset(at("offset")?) };
     let reason = value["reason"].as_str().unwrap_or_default().to_owned();

@@ -122,7 +122,7 @@ impl Tracer {
             let parent = context_of(told.record);
             let Some(context) = self.begin(parent) else { continue };
             if told.is_ours {
-                set_context(&mut output.headers, context, parent.is_some());
+                set_context(output, context, parent.is_some());
             }
             let span = self.span(&told, context, parent, output);
             self.open.push(span);
@@ -158,7 +158,7 @@ impl Tracer {
         let source = |position: Position| WindowSource { position, context: self.tracing.inbound().get(position) };
         ProcessSpan {
             context,
-            tracestate: parent.and_then(|_| state_of(&output.headers)),
+            tracestate: parent.and_then(|_| state_of(output)),
             parent,
             stream: record.stream,
             position: record.position(),

@@ -105,17 +105,17 @@ fn dead_letter(max_output_bytes: usize, record: Record, reject: Reject) -> Outpu
 }
 
 fn value_of(output: &OutputRecord) -> &str {
-    std::str::from_utf8(output.value.as_deref().unwrap()).unwrap()
+    std::str::from_utf8(output.value().unwrap()).unwrap()
 }
 
 /// Headers as lines of `name=value`, bytes that are no text escaped.
-fn lines(headers: &[Header]) -> Vec<String> {
-    let line = |header: &Header| format!("{}={}", header.name, header.value.as_deref().unwrap_or(b"-").escape_ascii());
-    headers.iter().map(line).collect()
+fn lines(output: &OutputRecord) -> Vec<String> {
+    let line = |header: Header| format!("{}={}", header.name, header.value.as_deref().unwrap_or(b"-").escape_ascii());
+    output.to_headers().into_iter().map(line).collect()
 }
 
 fn value_of_header<'a>(output: &'a OutputRecord, name: &str) -> Option<&'a [u8]> {
-    output.headers.iter().rfind(|header| header.name == name)?.value.as_deref()
+    output.header(name)
 }
 
 #[test]
@@ -128,10 +128,10 @@ fn a_session_send_holds_the_message_as_given_and_its_window() {
         r#""source":{"topic":"in.intent","partition":3,"offset":42}}"#,
     );
     assert_eq!(value_of(&output), expected);
-    assert_eq!((&*output.topic, output.key.as_deref()), ("out.send", Some(b"106:5511".as_slice())));
+    assert_eq!((&*output.topic, output.key()), ("out.send", Some(b"106:5511".as_slice())));
     assert_eq!(output.timestamp, Some(now()));
     assert_eq!(
-        lines(&output.headers),
+        lines(&output),
         [
             "ce_specversion=1.0",
             "ce_id=in.intent/3/42/verdict",
@@ -185,9 +185,9 @@ fn a_window_event_names_its_cause_and_never_a_customer_in_its_id() {
         r#""cause":{"message_id":"wamid.1","type":"text"},"source":{"topic":"in.message","partition":3,"offset":42}}"#,
     );
     assert_eq!((&*output.topic, value_of(&output)), ("out.window", expected));
-    assert_eq!((output.key.as_deref(), output.timestamp), (Some(b"106:US.1349".as_slice()), Some(now())));
+    assert_eq!((output.key(), output.timestamp), (Some(b"106:US.1349".as_slice()), Some(now())));
     assert_eq!(
-        lines(&output.headers),
+        lines(&output),
         [
             "ce_specversion=1.0",
             "ce_id=in.message/3/42/4/1/opened",
@@ -215,11 +215,11 @@ fn the_trace_context_of_the_input_is_carried_on() {
         header("tracestate", "a=b"),
     ];
     let output = verdict(traced.clone());
-    assert_eq!(lines(&output.headers)[7..], ["traceparent=00-new", "tracestate=a=b"]);
+    assert_eq!(lines(&output)[7..], ["traceparent=00-new", "tracestate=a=b"]);
 
     traced.record.headers =
         vec![header("tracestate", "x".repeat(1_025)), Header { name: "traceparent".into(), value: None }];
-    assert_eq!(verdict(traced).headers.len(), 7, "what is no trace context is left out");
+    assert_eq!(verdict(traced).header_count(), 7, "what is no trace context is left out");
 }
 
 #[test]
@@ -227,10 +227,13 @@ fn a_dead_letter_is_the_original_and_the_reason_in_three_dialects() {
     let mut original = record(Stream::Inbound);
     original.headers = vec![header("x", "1"), Header { name: "x".into(), value: None }];
     let output = dead_letter(LARGE, original.clone(), Reject::new(ReasonCode::MissingField, "type is required"));
-    assert_eq!((&*output.topic, &output.key, &output.value), ("out.dead", &original.key, &original.value));
+    assert_eq!(
+        (&*output.topic, output.key(), output.value()),
+        ("out.dead", original.key.as_deref(), original.value.as_deref())
+    );
     assert_eq!(output.timestamp, Some(original.timestamp));
     assert_eq!(
-        lines(&output.headers),
+        lines(&output),
         [
             "x=1",
             "x=-",
@@ -259,7 +262,7 @@ fn a_dead_letter_is_the_original_and_the_reason_in_three_dialects() {
 fn what_the_original_lacks_its_dead_letter_lacks_too() {
     let original = Record { key: None, value: None, ..record(Stream::Intent) };
     let output = dead_letter(LARGE, original, Reject::new(ReasonCode::EmptyValue, "the record has no value"));
-    assert_eq!((output.key, output.value), (None, None));
+    assert_eq!((output.key(), output.value()), (None, None));
 }
 
 #[test]
@@ -287,7 +290,7 @@ fn a_verdict_that_does_not_fit_becomes_the_dead_letter_of_its_intent() {
     let spare = max - size_of(&of_size(0));
     assert_eq!((&*of_size(spare).topic, size_of(&of_size(spare))), ("out.send", max), "to the last byte");
     let output = of_size(spare + 1);
-    assert_eq!((&*output.topic, &output.value), ("out.dead", &record(Stream::Intent).value));
+    assert_eq!((&*output.topic, output.value()), ("out.dead", record(Stream::Intent).value.as_deref()));
     assert_eq!(value_of_header(&output, "sessiongate.error.reason"), Some(b"too_large".as_slice()));
     let detail = b"its verdict would take 16385 bytes, at most 16384 are allowed";
     assert_eq!(value_of_header(&output, "sessiongate.error.detail"), Some(detail.as_slice()));
@@ -308,12 +311,12 @@ fn a_dead_letter_that_does_not_fit_is_cut_and_marked() {
     original.headers = vec![header("huge", "x".repeat(20_000)), header("small", "1")];
     let output = dead_letter(0, original.clone(), reject.clone());
     assert_eq!(value_of_header(&output, "sessiongate.error.dropped-headers"), Some(b"2".as_slice()));
-    assert_eq!((value_of(&output), &output.key), ("short", &original.key));
+    assert_eq!((value_of(&output), output.key()), ("short", original.key.as_deref()));
 
     original.key = Some(Bytes::from("k".repeat(20_000)));
     let output = dead_letter(0, original, reject);
     assert_eq!(value_of_header(&output, "sessiongate.error.dropped-key"), Some(b"20000".as_slice()));
-    assert_eq!((value_of(&output), &output.key), ("short", &None));
+    assert_eq!((value_of(&output), output.key()), ("short", None));
 }
 
 #[test]
@@ -345,9 +348,9 @@ proptest! {
         let output = dead_letter(20_000, original.clone(), Reject::new(ReasonCode::NotJson, "x".repeat(600)));
         prop_assert!(size_of(&output) <= 20_000);
         prop_assert_eq!(output == whole, size_of(&whole) <= 20_000, "what fits is left alone");
-        let cut = output.value.as_ref().map(Bytes::len) != Some(value);
+        let cut = output.value().map(<[u8]>::len) != Some(value);
         prop_assert_eq!(value_of_header(&output, "sessiongate.error.truncated").is_some(), cut);
-        prop_assert!(original.value.unwrap().starts_with(&output.value.unwrap()));
+        prop_assert!(original.value.unwrap().starts_with(output.value().unwrap()));
     }
 
     #[test]
@@ -357,7 +360,7 @@ proptest! {
         decided.intent.business_id = BusinessId::new(&business);
         decided.intent.message = Some(Bytes::from_static(b"{}"));
         let output = verdict(decided);
-        let value: serde_json::Value = serde_json::from_slice(&output.value.unwrap()).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(output.value().unwrap()).unwrap();
         prop_assert_eq!((value["intent_id"].as_str(), value["business_id"].as_str()), (Some(&*id), Some(&*business)));
     }
 }

@@ -42,8 +42,8 @@ impl TopicHandle {
         };
         push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_RKT, Value { rkt: self.pointer });
         push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_MSGFLAGS, Value { i: ffi::RD_KAFKA_MSG_F_COPY as c_int });
-        push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE, Value { mem: memory(record.value.as_deref()) });
-        push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY, Value { mem: memory(record.key.as_deref()) });
+        push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_VALUE, Value { mem: memory(record.value()) });
+        push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_KEY, Value { mem: memory(record.key()) });
         if let Some(timestamp) = record.timestamp {
             push(ffi::rd_kafka_vtype_t::RD_KAFKA_VTYPE_TIMESTAMP, Value { i64_: timestamp.as_millis() });
         }
@@ -80,14 +80,14 @@ fn memory(bytes: Option<&[u8]>) -> ffi::rd_kafka_vu_s__bindgen_ty_1__bindgen_ty_
 
 impl Headers {
     fn of(record: &OutputRecord) -> Headers {
-        if record.headers.is_empty() {
+        if record.header_count() == 0 {
             return Headers(null_mut());
         }
         // SAFETY: a new list is ours; names and values are copied, with their lengths given.
         unsafe {
-            let list = ffi::rd_kafka_headers_new(record.headers.len());
-            for header in &record.headers {
-                let value = memory(header.value.as_deref());
+            let list = ffi::rd_kafka_headers_new(record.header_count());
+            for header in record.headers() {
+                let value = memory(header.value);
                 let (name, name_size) = (header.name.as_ptr().cast::<c_char>(), header.name.len() as isize);
                 ffi::rd_kafka_header_add(
                     list,
