@@ -13,7 +13,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug)]
 pub enum Pending {
     /// It wants a verdict.
-    Judge(Box<Question>),
+    Judge(Question),
     /// It becomes a dead letter.
     Refuse(Reject),
 }

@@ -93,35 +93,52 @@ pub fn length_of_channel(name: &str) -> Option<Span> {
 pub struct ChannelPolicy {
     /// Length and guard.
     pub window: WindowRules,
-    /// The kinds that open; every other kind is read and opens nothing.
+    /// Of each row of the table, whether its kind opens.
+    rows_that_open: u64,
+    /// Kinds that the table does not know, and that open by their names.
     opening: HashSet<String, FixedState>,
 }
+
+const _: () = assert!(EVENT_KINDS.len() <= u64::BITS as usize, "each row has a bit");
 
 impl ChannelPolicy {
     /// The default table with that length and guard.
     pub fn new(window: WindowRules) -> ChannelPolicy {
-        let opening = EVENT_KINDS.iter().filter(|kind| kind.opens).map(|kind| kind.name.to_owned());
-        ChannelPolicy { window, opening: opening.collect() }
+        let opening = EVENT_KINDS.iter().enumerate().filter(|(_, kind)| kind.opens);
+        let rows_that_open = opening.fold(0, |rows, (row, _)| rows | 1 << row);
+        ChannelPolicy { window, rows_that_open, opening: HashSet::default() }
     }
 
     /// Switches one kind.
     pub fn set_opens(&mut self, kind: &str, opens: bool) {
-        if opens {
-            self.opening.insert(kind.to_owned());
-        } else {
-            self.opening.remove(kind);
+        match (place_of(kind), opens) {
+            (Some(row), true) => self.rows_that_open |= 1 << row,
+            (Some(row), false) => self.rows_that_open &= !(1 << row),
+            (None, true) => _ = self.opening.insert(kind.to_owned()),
+            (None, false) => _ = self.opening.remove(kind),
         }
     }
 
     /// Whether an event of that kind opens a window here.
     pub fn opens(&self, kind: &str) -> bool {
-        self.opening.contains(kind) || (!is_known(kind) && self.opening.contains(UNKNOWN_KIND))
+        match place_of(kind) {
+            Some(row) => self.opens_by_row(row),
+            None => self.opening.contains(kind) || place_of(UNKNOWN_KIND).is_some_and(|row| self.opens_by_row(row)),
+        }
     }
+
+    fn opens_by_row(&self, row: usize) -> bool {
+        self.rows_that_open >> row & 1 == 1
+    }
+}
+
+fn place_of(kind: &str) -> Option<usize> {
+    EVENT_KINDS.iter().position(|known| known.name == kind)
 }
 
 /// The row of that kind, if it has one.
 pub fn row_of(kind: &str) -> Option<&'static EventKind> {
-    EVENT_KINDS.iter().find(|known| known.name == kind)
+    place_of(kind).and_then(|row| EVENT_KINDS.get(row))
 }
 
 /// Whether the table has a row for that kind.

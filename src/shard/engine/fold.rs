@@ -32,22 +32,32 @@ impl Engine {
     /// What has ended is judged by the store's `clock`, by which keys expire: a worker whose own clock is wrong must not
     /// decide for all the others what is still open.
     pub(super) fn apply_incoming(&mut self, known: &Known<'_>, clock: Timestamp, now: Now) {
-        for item in std::mem::take(&mut self.incoming) {
-            let partition = item.record.partition;
-            let Some(cursor) = self.inbound.get_mut(&partition) else { continue };
-            if !cursor.placed || cursor.epoch != item.epoch {
-                continue;
-            }
-            let (from, to) = (cursor.next, item.record.offset.next());
-            cursor.next = to;
-            cursor.note_progress();
-            let emits = item.record.offset >= cursor.emit_from;
+        let incoming = std::mem::take(&mut self.incoming);
+        let since_ms = self.counts_from_ms(now.mono_ms - self.incoming_since_ms, now);
+        // Records come in long rows of one partition.
+        for row in incoming.chunk_by(|one, next| one.cursor() == next.cursor()) {
+            self.apply_row(row, known, clock, since_ms, now);
+        }
+    }
+
+    fn apply_row(&mut self, row: &[InboundItem], known: &Known<'_>, clock: Timestamp, since_ms: i64, now: Now) {
+        let Some((partition, epoch)) = row.first().map(InboundItem::cursor) else { return };
+        let Some(cursor) = self.inbound.get_mut(&partition) else { return };
+        if !cursor.placed || cursor.epoch != epoch {
+            return;
+        }
+        let (mut from, emit_from) = (cursor.next, cursor.emit_from);
+        cursor.next = row.last().map_or(from, |item| item.record.offset.next());
+        cursor.note_progress();
+        for item in row {
+            let to = item.record.offset.next();
             self.holding.extend(partition, (from, to), self.rules.windows_per_call, now.mono_ms);
-            self.transaction.count_record(now.mono_ms);
-            if emits {
-                self.transaction.set_offset(StreamPartition::inbound(partition), to, now.mono_ms);
-            }
-            self.apply(&item, emits, known, clock);
+            from = to;
+            self.transaction.count_record(since_ms);
+            self.apply(item, item.record.offset >= emit_from, known, clock);
+        }
+        if from > emit_from {
+            self.transaction.set_offset(StreamPartition::inbound(partition), from, now.mono_ms);
         }
     }
 

@@ -28,7 +28,8 @@ struct Evidence<'a> {
     rules: &'a Rules,
     topology: &'a Topology,
     cursors: &'a BTreeMap<Partition, InboundCursor>,
-    holding: &'a Holding,
+    /// What the store may lack; none when it is as it was when the turn was planned, and each question has it.
+    holding: Option<&'a Holding>,
     known: &'a Known<'a>,
     /// What other shards have applied of the same topic.
     others: Vec<Arc<Applied>>,
@@ -48,9 +49,9 @@ impl Evidence<'_> {
     /// The window as the store, this shard and the others of its process together know it.
     fn window(&self, question: &Question<'_>) -> Option<Window> {
         let (print, length) = (question.print, question.window.length);
-        let stored = self.known.window(print).or(question.seen);
         let applied = self.others.iter().filter_map(|other| other.windows.get(&print).copied());
-        let known = self.holding.window(print).into_iter().chain(stored).chain(applied);
+        let held = self.holding.and_then(|holding| holding.window(print));
+        let known = self.known.window(print).into_iter().chain(question.seen).chain(held).chain(applied);
         known.reduce(|one, other| one.merge(other, length))
     }
 
@@ -118,9 +119,8 @@ impl Evidence<'_> {
         if !self.known.was_read(question.print) {
             return None;
         }
-        let waited_ms = self.counting_ms - question.read_at_ms;
         let passes = question.offset < lane.passes_below && !self.is_excused;
-        if passes || waited_ms >= self.rules.max_wait.as_millis() {
+        if passes || question.waited_ms >= self.rules.max_wait.as_millis() {
             // Those that were taken meanwhile would wait for the same proof. Whoever comes later waits for its own.
             if !passes {
                 lane.passes_below = lane.next;
@@ -143,8 +143,8 @@ struct Question<'a> {
     print: KeyPrint,
     /// The window as it was known when the turn was planned.
     seen: Option<Window>,
-    /// When it was read, on the clock that counts.
-    read_at_ms: i64,
+    /// For how long it has waited, on the clock that counts.
+    waited_ms: i64,
     /// The ends to be waited for, once observed.
     ends: Option<&'a Arc<Ends>>,
     /// The rules of its channel.
@@ -166,6 +166,7 @@ impl Engine {
                 self.seen.note(*print, *window, now);
             }
         }
+        let applies = !self.incoming.is_empty();
         self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
         self.observe_ends(&plan, ends);
@@ -176,7 +177,7 @@ impl Engine {
             rules: &self.rules,
             topology: &topology,
             cursors: &self.inbound,
-            holding: &self.holding,
+            holding: applies.then_some(&self.holding),
             known: &known,
             others: of_topic(others, &topology.topic_id),
             frontiers,
@@ -248,12 +249,13 @@ impl Engine {
     }
 
     fn send_out(&mut self, decided: Vec<Decided>, now: Now) {
-        for Decided { emission, timed_out } in decided {
+        for Decided { emission, timed_out, waited_ms } in decided {
             if timed_out {
                 self.notices.push(Notice::TimedOut);
             }
+            let since_ms = self.counts_from_ms(waited_ms, now);
             self.transaction.emit(emission);
-            self.transaction.count_record(now.mono_ms);
+            self.transaction.count_record(since_ms);
         }
         for (partition, lane) in &mut self.lanes {
             let done_to = lane.done_to();
@@ -274,6 +276,8 @@ fn of_topic(mut others: Vec<Arc<Applied>>, topic_id: &TopicId) -> Vec<Arc<Applie
 struct Decided {
     emission: Emission,
     timed_out: bool,
+    /// Since it was taken.
+    waited_ms: i64,
 }
 
 /// What becomes of the first record of a lane.
@@ -283,9 +287,9 @@ enum Judgement {
 }
 
 impl Judgement {
-    fn refused(record: Record, reject: Reject) -> Judgement {
+    fn refused(record: Record, reject: Reject, waited_ms: i64) -> Judgement {
         let emission = Emission::DeadLetter(Box::new(DeadLetter { record, reject }));
-        Judgement::Decided(Decided { emission, timed_out: false })
+        Judgement::Decided(Decided { emission, timed_out: false, waited_ms })
     }
 }
 
@@ -312,27 +316,29 @@ fn judge_lane(
 
 fn judge_one(evidence: &Evidence<'_>, partition: Partition, lane: &mut Lane, waiting: Waiting) -> Judgement {
     let Waiting { record, pending, read_at_ms, ends } = waiting;
+    let waited_ms = evidence.counting_ms - read_at_ms;
     let asked = match pending {
         Pending::Judge(asked) => asked,
-        Pending::Refuse(reject) => return Judgement::refused(record, reject),
+        Pending::Refuse(reject) => return Judgement::refused(record, reject, waited_ms),
     };
-    let lane::Question { intent, print, seen } = &*asked;
+    let lane::Question { intent, print, seen } = &asked;
     if intent.expires_at.is_some_and(|end| end <= evidence.now.wall) {
         let detail = "expires_at had passed when the intent was to be decided";
-        return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail));
+        return Judgement::refused(record, Reject::new(ReasonCode::Expired, detail), waited_ms);
     }
     let Some(channel) = evidence.rules.policy.channel(intent.channel.as_str()) else {
-        return Judgement::refused(record, Reject::new(ReasonCode::UnknownChannel, "the channel is not configured"));
+        let reject = Reject::new(ReasonCode::UnknownChannel, "the channel is not configured");
+        return Judgement::refused(record, reject, waited_ms);
     };
     let (offset, window) = (record.offset, channel.window);
     let question =
-        Question { partition, offset, intent, print: *print, seen: *seen, read_at_ms, ends: ends.as_ref(), window };
+        Question { partition, offset, intent, print: *print, seen: *seen, waited_ms, ends: ends.as_ref(), window };
     match evidence.verdict(lane, &question) {
         Some((verdict, timed_out)) => {
             let decided_at = evidence.now.wall;
             let window_length = channel.window.length;
             let decided = DecidedIntent { record, intent: asked.intent, verdict, window_length, decided_at };
-            Judgement::Decided(Decided { emission: Emission::Verdict(Box::new(decided)), timed_out })
+            Judgement::Decided(Decided { emission: Emission::Verdict(Box::new(decided)), timed_out, waited_ms })
         }
         None => Judgement::Waits(Waiting { record, pending: Pending::Judge(asked), read_at_ms, ends }),
     }

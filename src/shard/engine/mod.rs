@@ -63,6 +63,8 @@ pub struct Engine {
     lanes: BTreeMap<Partition, Lane>,
     /// Taken and not yet applied.
     incoming: Vec<InboundItem>,
+    /// When the first of them was taken, on the monotonic clock.
+    incoming_since_ms: i64,
     reached: Vec<ReachedEnd>,
     /// The open one.
     transaction: Transaction,
@@ -110,6 +112,7 @@ impl Engine {
             inbound: BTreeMap::new(),
             lanes: BTreeMap::new(),
             incoming: Vec::new(),
+            incoming_since_ms: 0,
             reached: Vec::new(),
             transaction: Transaction::default(),
             sealed: None,

@@ -106,6 +106,12 @@ impl Engine {
         ripe || self.transaction.is_full(&self.rules) || !self.transaction.needs_commit()
     }
 
+    /// From when on a transaction counts that begins with what waited for so long: from when it was taken, since its
+    /// verdicts have waited with it. No longer than makes it due at once: what waited for a proof is no backlog.
+    pub(super) fn counts_from_ms(&self, waited_ms: i64, now: Now) -> i64 {
+        now.mono_ms - waited_ms.clamp(0, self.rules.commit_interval.as_millis())
+    }
+
     /// When the open transaction may be committed, on the monotonic clock; `None` when there is nothing in it.
     pub(super) fn commit_at_ms(&self) -> Option<i64> {
         let begun = self.transaction.begun_at_ms()?;

@@ -13,6 +13,7 @@ use crate::ports::{
     Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, ReachedEnd, ReadRequest,
     Settled, Snapshot,
 };
+use smallvec::SmallVec;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -107,7 +108,7 @@ pub struct InboundItem {
     /// What is in it.
     pub decoded: DecodedInbound,
     /// The windows that its events may open, in order.
-    pub(super) touched: Vec<Touched>,
+    pub(super) touched: SmallVec<[Touched; 1]>,
 }
 
 /// A window that an event may open.
@@ -122,11 +123,14 @@ pub(super) struct Touched {
 impl InboundItem {
     /// A record and what is in it.
     pub fn new(epoch: u32, record: Record, decoded: DecodedInbound) -> InboundItem {
-        // Most records touch one window, and many records are held at once.
-        let mut touched = Vec::with_capacity(decoded.events.len());
         let prints = decoded.events.iter().flat_map(InboundEvent::key_prints);
-        touched.extend(prints.map(|print| Touched { print, seen: None }));
+        let touched = prints.map(|print| Touched { print, seen: None }).collect();
         InboundItem { epoch, record, decoded, touched }
+    }
+
+    /// Which cursor fetched it: its partition, and the epoch.
+    pub(super) fn cursor(&self) -> (Partition, u32) {
+        (self.record.partition, self.epoch)
     }
 
     /// Each event with its windows.

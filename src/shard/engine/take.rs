@@ -21,7 +21,7 @@ impl Engine {
         if let Some(topology) = batch.topology {
             self.new_topology(topology);
         }
-        self.take_inbound(batch.inbound);
+        self.take_inbound(batch.inbound, now);
         for (nth, item) in batch.intents.iter().enumerate() {
             if let Some(lane) = self.lanes.get(&item.record.partition) {
                 lane.noted.fetch(nth, &item.decoded);
@@ -53,7 +53,7 @@ impl Engine {
         }
     }
 
-    fn take_inbound(&mut self, mut items: Vec<InboundItem>) {
+    fn take_inbound(&mut self, mut items: Vec<InboundItem>, now: Now) {
         items.retain(|item| {
             let Some(cursor) = self.inbound.get_mut(&item.record.partition) else { return false };
             // What was fetched before the cursor moved would look like a gap in the log.
@@ -66,6 +66,7 @@ impl Engine {
         // Items are large: mostly they stay where they are.
         if self.incoming.is_empty() {
             self.incoming = items;
+            self.incoming_since_ms = now.mono_ms;
         } else {
             self.incoming.append(&mut items);
         }
@@ -91,7 +92,7 @@ impl Engine {
             )),
             Ok(intent) => {
                 let print = intent.key_print();
-                Pending::Judge(Box::new(Question { intent, print, seen: None }))
+                Pending::Judge(Question { intent, print, seen: None })
             }
         };
         let read_at_ms = self.excused.counting_ms(now.mono_ms);

@@ -19,13 +19,14 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    /// Notes that there is something to commit.
-    pub(super) fn touch(&mut self, now_ms: i64) {
-        self.begun_at_ms.get_or_insert(now_ms);
+    /// Notes that there is something to commit, which counts from then.
+    fn touch(&mut self, since_ms: i64) {
+        self.begun_at_ms = Some(self.begun_at_ms.map_or(since_ms, |begun| begun.min(since_ms)));
     }
 
-    pub(super) fn count_record(&mut self, now_ms: i64) {
-        self.touch(now_ms);
+    /// A record is decided that has been waiting since then: the verdict's way counts from there.
+    pub(super) fn count_record(&mut self, since_ms: i64) {
+        self.touch(since_ms);
         self.records += 1;
     }
 
