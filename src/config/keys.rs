@@ -297,9 +297,9 @@ table! {
         "The same for `topics.delivery_status`.");
 
     WORKER_SHARDS = key("worker.shards", Kind::Count { min: 1, max: 64, unit: "threads" },
-        Derived("the number of processor cores"),
-        "How many threads work side by side, each with its own consumer, producers and Redis connections. More than \
-         there are partitions are idle.");
+        Derived("half the number of processor cores, rounded up"),
+        "How many threads work side by side, each with its own consumer, producers and Redis connections. The threads \
+         of these clients keep about one more core busy for each. More shards than there are partitions are idle.");
     WORKER_INSTANCE = key("worker.instance", Kind::Name, Absent("a random name for each start"),
         "This process's name, different for each process and the same after a restart, such as a pod's ordinal. With \
          a name, a restart after a crash frees the downstream readers at once; without, they wait for the \

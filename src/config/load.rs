@@ -75,10 +75,11 @@ fn topics(reader: &mut Reader<'_>) -> TopicsConfig {
 
 fn worker(reader: &mut Reader<'_>) -> WorkerConfig {
     let key = keys::WORKER_SHARDS;
-    let cores = reader.sources.cores.clamp(1, 64);
+    // A shard keeps two busy: its own thread, and those of librdkafka that read and write for it.
+    let default = reader.sources.cores.div_ceil(2).clamp(1, 64);
     let shards = reader.optional(key.name, &key).unwrap_or_else(|| {
-        reader.record(key.name, cores.to_string(), Origin::Default);
-        cores
+        reader.record(key.name, default.to_string(), Origin::Default);
+        default
     });
     WorkerConfig {
         shards,

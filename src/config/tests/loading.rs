@@ -128,7 +128,7 @@ fn without_a_word_everything_has_its_default() {
     assert_eq!((&*config.kafka.brokers, &*config.kafka.transactional_id), ("127.0.0.1:9092", "sessiongate"));
     assert_eq!(config.redis.url.expose(), "redis://127.0.0.1:6379");
     assert_eq!((&*config.topics.inbound_message, config.topics.template_status), ("inbound-message", None));
-    assert_eq!((config.worker.shards, config.worker.instance), (3, None), "as many shards as cores");
+    assert_eq!((config.worker.shards, config.worker.instance), (2, None), "a shard for two of three cores");
     assert_eq!((config.worker.guarantee, config.worker.partitioning), (Guarantee::ExactlyOnce, Partitioning::Any));
     assert_eq!((config.worker.commit_interval, config.worker.max_wait), (Span::from_millis(10), Span::from_secs(10)));
     assert_eq!(config.worker.dedup_records, 100_000);
@@ -267,7 +267,7 @@ fn an_empty_value_switches_off_what_can_be_off() {
     let given = names.iter().fold(Given::default().file(text), |given, name| given.variable(name, ""));
     let config = given.config();
     assert_eq!((config.topics.template_status, config.admin.token, config.worker.instance), (None, None, None));
-    assert_eq!(config.worker.shards, 3);
+    assert_eq!(config.worker.shards, 2);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use super::consumer::Consumer;
 use super::plain::{THREAD_IS_GONE, thread_is_gone};
 use super::settings::{KafkaSettings, SettingsError};
-use super::sys::WakeUp;
+use super::sys::{self, Handle, WakeUp};
 use super::turn::{Offering, Turn};
 use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
@@ -23,6 +23,9 @@ const TURNS: usize = 3;
 /// A commit makes no more calls than this, each of which may take the whole of its time: the offsets, once more when they
 /// were refused for now, the outputs, and the commit itself, likewise.
 const CALLS_OF_A_COMMIT: u32 = 5;
+
+/// How long outputs are waited for before the committing thread is heard again.
+const FLUSH_STEP: Duration = Duration::from_millis(2);
 
 /// A filled transaction on its way to the committing thread, and back.
 struct Job {
@@ -46,8 +49,8 @@ pub(super) struct Transactions {
     unconfirmed: Option<Box<Job>>,
     /// One is with the committing thread.
     is_committing: bool,
-    /// Outputs of the one before may still be on their way.
-    is_flushing: bool,
+    /// The producer of the one before, while outputs of it may still be on their way.
+    flushing: Option<Handle>,
     /// How a commit ended, until somebody asks.
     news: Option<Settled>,
     /// A commit ended with this: nothing goes on.
@@ -65,7 +68,7 @@ impl Transactions {
             turns,
             unconfirmed: None,
             is_committing: false,
-            is_flushing: false,
+            flushing: None,
             news: None,
             broken: None,
             committer,
@@ -86,14 +89,30 @@ impl Transactions {
 
     /// Writes into the open transaction, behind everything that was written before.
     pub(super) fn produce(&mut self, outputs: &[OutputRecord]) -> Result<(), LogError> {
-        // The committing thread ends by itself in a few call time-outs: giving up before it would be an abort.
-        let is_known = |transactions: &Transactions| !transactions.is_flushing || !transactions.is_committing;
-        let otherwise = "the outputs before these are still on their way";
-        self.hear_until(is_known, self.call_timeout * CALLS_OF_A_COMMIT, otherwise)?;
-        if self.is_flushing {
-            return Err(LogError::Unavailable(otherwise.to_owned()));
-        }
+        self.await_flush()?;
         self.current()?.produce(outputs)
+    }
+
+    /// Waits until every output of the transaction before is in its topic.
+    ///
+    /// The committing thread adds offsets meanwhile and tells of the outputs only behind that: they are looked for from
+    /// here, which also makes them go at once.
+    fn await_flush(&mut self) -> Result<(), LogError> {
+        // That thread ends by itself in a few call time-outs: giving up before it would be an abort.
+        let deadline = Instant::now() + self.call_timeout * CALLS_OF_A_COMMIT;
+        loop {
+            self.hear();
+            if let Some(text) = &self.broken {
+                return Err(LogError::Fatal(text.clone()));
+            }
+            let Some(producer) = &self.flushing else { return Ok(()) };
+            if !self.is_committing || Instant::now() >= deadline {
+                return Err(LogError::Unavailable("the outputs before these are still on their way".to_owned()));
+            }
+            if sys::flush(producer, FLUSH_STEP) {
+                self.flushing = None;
+            }
+        }
     }
 
     /// Begins to commit the open transaction with these offsets, or asks again how the last commit ended.
@@ -126,8 +145,9 @@ impl Transactions {
                 Box::new(Job { turn, offering })
             }
         };
+        let producer = job.turn.handle().clone();
         self.committer.give(job).map_err(thread_is_gone)?;
-        (self.is_committing, self.is_flushing) = (true, true);
+        (self.is_committing, self.flushing) = (true, Some(producer));
         Ok(())
     }
 
@@ -153,7 +173,7 @@ impl Transactions {
         for turn in self.turns.iter_mut().filter(|turn| !turn.is_closed()) {
             turn.abort()?;
         }
-        (self.news, self.is_flushing) = (None, false);
+        (self.news, self.flushing) = (None, None);
         Ok(())
     }
 
@@ -199,7 +219,7 @@ impl Transactions {
     fn learn(&mut self, told: Told) {
         let (job, outcome) = match told {
             Told::Flushed => {
-                self.is_flushing = false;
+                self.flushing = None;
                 return;
             }
             Told::Ended(job, outcome) => (job, outcome),
@@ -207,7 +227,7 @@ impl Transactions {
         self.is_committing = false;
         match outcome {
             Ok(outcome) => {
-                self.is_flushing = false;
+                self.flushing = None;
                 self.turns.push_back(job.turn);
                 self.news = Some(outcome.into());
             }

@@ -73,6 +73,11 @@ impl Turn {
         Ok(Turn { producer, stage: Stage::Closed, initialized: false, call_timeout: settings.call_timeout })
     }
 
+    /// Its client.
+    pub(super) fn handle(&self) -> &sys::Handle {
+        self.producer.handle()
+    }
+
     /// Takes errors and logs that wait.
     pub(super) fn serve(&self) {
         self.producer.serve();
