@@ -51,7 +51,7 @@ pub fn decode_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> D
     usual_intent(record, known_channel).unwrap_or_else(|| intent_in_full(record, known_channel))
 }
 
-/// What nearly every record holds, a whole intent in canonical form and nothing unusual; `None`: it has to be looked at in
+/// What most records hold, a whole intent in canonical form, nothing unusual, and no headers that say what it is; `None`: it has to be looked at in
 /// full.
 fn usual_intent(record: &Record, known_channel: &dyn Fn(&str) -> bool) -> Option<DecodedIntent> {
     let (value, text) = envelope::usual(record)?;

@@ -2,7 +2,7 @@
 
 use super::headers::EventType;
 use super::json::ObjectWriter;
-use super::origin::Place;
+use super::origin::PlaceText;
 use super::output::{Encoder, SHEET_BYTES, append_customer_key, append_index};
 use super::time;
 use crate::core::delivery::FailedDelivery;
@@ -92,7 +92,7 @@ impl Encoder {
     ) -> OutputRecord {
         // Without a topic of its own nothing is passed on; should it happen, nothing is lost.
         let topic = kind.topic.unwrap_or(&self.topics.dead_letter).clone();
-        let place = Place::of(record);
+        let place = PlaceText::of(record);
         let mut output = OutputRecord::written(topic, None, SHEET_BYTES, write_key, |out| {
             let mut json = ObjectWriter::begin(out);
             write(&mut json);

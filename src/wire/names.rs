@@ -2,7 +2,7 @@
 
 /// The place of a name that nobody watches for.
 pub(super) const NOBODY: usize = usize::MAX;
-/// Names that are longer are looked for one by one.
+/// No name that somebody watches for is as long.
 const LENGTHS: usize = 24;
 /// A name's quotes and the colon.
 const AROUND: usize = 3;

@@ -14,15 +14,15 @@ pub(super) struct Origin {
 }
 
 /// Where a record lies in its topic, as text: an output says it twice.
-pub(super) struct Place {
+pub(super) struct PlaceText {
     partition: Number,
     offset: Number,
 }
 
-impl Place {
+impl PlaceText {
     #[inline]
-    pub(super) fn of(record: &Record) -> Place {
-        Place { partition: Number::new(record.partition.0.into()), offset: Number::new(record.offset.0) }
+    pub(super) fn of(record: &Record) -> PlaceText {
+        PlaceText { partition: Number::new(record.partition.0.into()), offset: Number::new(record.offset.0) }
     }
 }
 
@@ -35,7 +35,7 @@ impl Origin {
     }
 
     /// Appends what the ids of all that a record leads to begin with: `TOPIC/PARTITION/OFFSET`.
-    pub(super) fn append_id(&self, out: &mut Vec<u8>, place: &Place) {
+    pub(super) fn append_id(&self, out: &mut Vec<u8>, place: &PlaceText) {
         append_short(out, &self.id);
         place.partition.append(out);
         out.push(b'/');
@@ -43,7 +43,7 @@ impl Origin {
     }
 
     /// Appends `source` as the last member of an object, which has others, and ends the object.
-    pub(super) fn append_source(&self, out: &mut Vec<u8>, place: &Place) {
+    pub(super) fn append_source(&self, out: &mut Vec<u8>, place: &PlaceText) {
         out.extend_from_slice(&self.source);
         place.partition.append(out);
         out.extend_from_slice(br#","offset":"#);

@@ -3,7 +3,7 @@
 use super::dead_letter::DeadLetterFormat;
 use super::headers::{EventType, size_of};
 use super::json::{ObjectWriter, append_number, append_short, append_text};
-use super::origin::{Origin, Place};
+use super::origin::{Origin, PlaceText};
 use super::template::{self, TemplateName, UNKNOWN_STATUS};
 use super::time;
 use crate::core::emission::{DecidedIntent, Emission, WindowChange, WindowEvent};
@@ -176,7 +176,7 @@ impl Encoder {
         let passed_through = [&intent.message, &intent.template].into_iter().flatten().map(Bytes::len);
         let room = SHEET_BYTES + passed_through.sum::<usize>();
         let time = time::repeated_text(*decided_at);
-        let place = Place::of(record);
+        let place = PlaceText::of(record);
         let mut output = OutputRecord::written(
             topic.clone(),
             Some(*decided_at),
@@ -196,7 +196,7 @@ impl Encoder {
         &self,
         out: &mut Vec<u8>,
         decided: &DecidedIntent,
-        place: &Place,
+        place: &PlaceText,
         decided_at: &[u8; time::TEXT_BYTES],
         status: Option<&TemplateLookup<'_>>,
     ) {
@@ -247,7 +247,7 @@ impl Encoder {
         let WindowEvent { record, event_index, change, cause, customer_id, .. } = event;
         // The customer as a number: an id of an event is written to logs, where no phone number belongs.
         let customer_index = cause.window_keys().position(|(_, id)| id == customer_id).unwrap_or_default();
-        let (place, time) = (Place::of(record), time::text(cause.occurred_at));
+        let (place, time) = (PlaceText::of(record), time::text(cause.occurred_at));
         let mut output = OutputRecord::written(
             self.topics.window_event.clone(),
             Some(now),
@@ -269,7 +269,7 @@ impl Encoder {
         &self,
         out: &mut Vec<u8>,
         event: &WindowEvent,
-        place: &Place,
+        place: &PlaceText,
         occurred_at: &[u8; time::TEXT_BYTES],
     ) {
         let WindowEvent { record, change, cause, customer_id, window, window_length, .. } = event;

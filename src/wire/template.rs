@@ -1,5 +1,6 @@
 //! A template as it goes out: as it was given, with a status.
 
+use super::json::append_text;
 use serde::Deserialize;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -53,7 +54,7 @@ pub(super) fn append_with_status(out: &mut Vec<u8>, template: &[u8], status: &st
     }
     let is_first = out.last() == Some(&b'{');
     out.extend_from_slice(if is_first { br#""status":""# } else { br#","status":""# });
-    out.extend_from_slice(status.as_bytes());
+    append_text(out, status);
     out.extend_from_slice(b"\"}");
 }
 
@@ -144,6 +145,16 @@ mod tests {
             }
             let template = format!(r#"{{"{}":"s","x":"t","s":"sTatus quo"}}"#, "x".repeat(before));
             assert!(!may_name_status(template.as_bytes()), "{template}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_a_string_whatever_a_provider_calls_it() {
+        for status in ["a\"b", "paused\\", "x\",\"ready\":true,\"y\":\"", "paused"] {
+            let mut out = Vec::new();
+            append_with_status(&mut out, br#"{"name":"hi"}"#, status);
+            let read: serde_json::Value = serde_json::from_slice(&out).unwrap();
+            assert_eq!(read, serde_json::json!({ "name": "hi", "status": status }));
         }
     }
 

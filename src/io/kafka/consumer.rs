@@ -1,17 +1,17 @@
 //! The consumer of both streams: messages on two queues of our own, rebalances on the consumer's.
 
 use super::client;
-use super::context::{ConsumerEvents, is_fatal, is_outage};
+use super::context::ConsumerEvents;
 use super::cursors::Cursors;
 use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::shelf::Shelf;
-use super::sys::{GroupMetadata, Handle, Message, Queue, WakeUp};
-use crate::core::ids::{Offset, Partition};
-use crate::core::record::{Record, Stream, StreamPartition};
-use crate::core::time::Timestamp;
-use crate::ports::{Assignment, CursorStart, Fetched, LogError, OutOfRange, PollRequest, Polled, ReachedEnd};
+use super::sorting::sort;
+use super::sys::{GroupMetadata, Handle, Queue, WakeUp};
+use crate::core::ids::Offset;
+use crate::core::record::{Stream, StreamPartition};
+use crate::ports::{Assignment, CursorStart, LogError, PollRequest, Polled};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -186,10 +186,12 @@ impl Consumer {
             self.base.resume(&self.list(&paused)).map_err(|error| self.unavailable("resuming", &error))?;
         }
         self.cursors.clear();
-        if std::mem::take(&mut self.is_asked) {
+        if self.is_asked {
             // Giving back is no answer to an assignment, taking up nothing is.
             let nothing = TopicPartitionList::new();
-            return self.base.assign(&nothing).map_err(|error| self.unavailable("taking up nothing", &error));
+            self.base.assign(&nothing).map_err(|error| self.unavailable("taking up nothing", &error))?;
+            self.is_asked = false;
+            return Ok(());
         }
         self.base.unassign().map_err(|error| self.unavailable("giving partitions back", &error))
     }
@@ -321,82 +323,5 @@ impl Drop for Consumer {
         if let Err(error) = self.base.unassign() {
             tracing::debug!("partitions could not be given back while closing: {error}");
         }
-    }
-}
-
-/// Puts a message where it belongs in the answer.
-fn sort(
-    stream: Stream,
-    message: &Message,
-    cursors: &mut Cursors,
-    shelf: &mut Shelf,
-    polled: &mut Polled,
-) -> Result<(), LogError> {
-    let (partition, offset) = (message.partition(), Offset(message.offset()));
-    let place = StreamPartition { stream, partition: Partition(partition) };
-    let Some(cursor) = cursors.get_mut(stream, partition) else { return Ok(()) };
-    match message.error() {
-        None => {
-            // A second lock on the door: what lies below the cursor was fetched for an earlier place of it.
-            if offset >= cursor.next {
-                cursor.next = offset.next();
-                polled.records.push(Fetched { epoch: cursor.epoch, record: record(place, message, shelf) });
-            }
-            Ok(())
-        }
-        Some(RDKafkaErrorCode::PartitionEOF) => {
-            cursor.next = cursor.next.max(offset);
-            let end = ReachedEnd { epoch: cursor.epoch, partition: place, offset };
-            match polled.ends.iter_mut().find(|other| other.partition == place) {
-                Some(other) => *other = end,
-                None => polled.ends.push(end),
-            }
-            Ok(())
-        }
-        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-            cursor.stopped = true;
-            let report = OutOfRange { epoch: cursor.epoch, partition: place };
-            if !polled.out_of_range.contains(&report) {
-                polled.out_of_range.push(report);
-            }
-            Ok(())
-        }
-        Some(code) => trouble(place, code, message),
-    }
-}
-
-/// An error of one partition. What cannot be read must not be passed over.
-fn trouble(place: StreamPartition, code: RDKafkaErrorCode, message: &Message) -> Result<(), LogError> {
-    let StreamPartition { stream, partition } = place;
-    let text = format!("{stream:?} partition {partition}, offset {}: {}", message.offset(), message.error_text());
-    let unreadable = matches!(
-        code,
-        RDKafkaErrorCode::BadMessage
-            | RDKafkaErrorCode::BadCompression
-            | RDKafkaErrorCode::Underflow
-            | RDKafkaErrorCode::InvalidMessage
-            | RDKafkaErrorCode::InvalidMessageSize
-            | RDKafkaErrorCode::NotImplemented
-            | RDKafkaErrorCode::UnsupportedFeature
-    );
-    if unreadable || is_fatal(code) {
-        return Err(LogError::Fatal(text));
-    }
-    if is_outage(code) {
-        return Err(LogError::Unavailable(text));
-    }
-    tracing::debug!("{text}");
-    Ok(())
-}
-
-fn record(place: StreamPartition, message: &Message, shelf: &mut Shelf) -> Record {
-    Record {
-        stream: place.stream,
-        partition: place.partition,
-        offset: Offset(message.offset()),
-        timestamp: Timestamp::from_millis(message.timestamp_ms()),
-        key: message.key().map(|key| shelf.put(key)),
-        value: message.value().map(|value| shelf.put(value)),
-        headers: message.headers(),
     }
 }

@@ -19,6 +19,7 @@ mod reach;
 pub mod redrive;
 mod settings;
 mod shelf;
+mod sorting;
 mod sys;
 mod topology;
 mod transactions;

@@ -93,7 +93,8 @@ impl Transactions {
         self.current()?.produce(outputs)
     }
 
-    /// Waits until every output of the transaction before is in its topic.
+    /// Waits until every output of the transaction before is in its topic, or given up: then its commit ends in an abort,
+    /// which takes these along.
     ///
     /// The committing thread adds offsets meanwhile and tells of the outputs only behind that: they are looked for from
     /// here, which also makes them go at once.
