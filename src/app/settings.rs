@@ -13,8 +13,9 @@ use std::time::Duration;
 
 /// While there is more to take, a transaction grows to so many records: a crash repeats at most these, twice over.
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
-/// Partitions that are behind gather so many windows, at 100 to 200 bytes each, before Redis gets them.
-const GATHERED_WINDOWS: usize = 100_000;
+/// Partitions that are behind gather so many windows, at 100 to 200 bytes each, before Redis gets them: those of all shards
+/// together.
+const GATHERED_WINDOWS: usize = 200_000;
 /// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
 const WINDOWS_PER_CALL: usize = 2_000;
 /// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
@@ -95,7 +96,8 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         commit_interval: config.worker.commit_interval,
         longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
-        gathered_windows: GATHERED_WINDOWS,
+        // Shared out: a customer's messages lie with one of the shards. Beyond eight of them each has an eighth.
+        gathered_windows: GATHERED_WINDOWS / config.worker.shards.clamp(1, 8),
         windows_per_call: WINDOWS_PER_CALL,
         gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
