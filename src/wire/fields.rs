@@ -40,20 +40,25 @@ impl<'a, const N: usize> Fields<'a, N> {
     /// Reads a whole JSON text, which must be one object. Fields that are not among `names` are passed over.
     #[inline]
     pub(super) fn read(text: &'a str, names: &'static [&'static str; N]) -> Result<Fields<'a, N>, Reject> {
-        let mut fields = Fields::none_of(text, names);
-        match fields.scan(Watched::unordered(names)) {
-            Some(()) => Ok(fields),
-            None => Fields::read_slowly(text, names),
-        }
+        Fields::read_watched(text, names, Watched::unordered(names))
     }
 
     /// The same for names that were prepared, which spares much of the looking.
     #[inline]
     pub(super) fn read_prepared(text: &'a str, names: &'static Names<N>) -> Result<Fields<'a, N>, Reject> {
-        let mut fields = Fields::none_of(text, names.all());
-        match fields.scan(names.watched()) {
+        Fields::read_watched(text, names.all(), names.watched())
+    }
+
+    #[inline(always)]
+    fn read_watched(
+        text: &'a str,
+        names: &'static [&'static str; N],
+        watched: Watched<'_>,
+    ) -> Result<Fields<'a, N>, Reject> {
+        let mut fields = Fields::none_of(text, names);
+        match fields.scan(watched) {
             Some(()) => Ok(fields),
-            None => Fields::read_slowly(text, names.all()),
+            None => Fields::read_slowly(text, names),
         }
     }
 
