@@ -36,8 +36,6 @@ struct Known {
     asked: Vec<Asked>,
     answered: usize,
     waits: Waits,
-    /// Every one of them, in no order.
-    waited: Vec<Duration>,
     /// Sent and not acknowledged by the broker.
     in_flight: i32,
 }
@@ -142,15 +140,6 @@ impl<'a> Live<'a> {
         wait_until_or(Instant::now() + PATIENCE, || is_answered(&self.shared.known()));
         let mut known = self.shared.known();
         known.waits = Waits::default();
-        known.waited.clear();
-    }
-
-    /// How long half of the intents had to wait at most. Unlike the longest wait, it says little of a machine that was
-    /// busy with something else for a moment.
-    pub fn usual_wait(&self) -> Duration {
-        let mut waited = self.shared.known().waited.clone();
-        waited.sort();
-        waited[waited.len() / 2]
     }
 
     /// Ends the traffic, waits until all is decided, and compares everything with the truth.
@@ -419,14 +408,12 @@ impl Reader {
             let verdict: Verdict<'_> = serde_json::from_slice(message.payload().unwrap_or_default()).unwrap();
             let number: usize = verdict.intent_id.parse().unwrap();
             let mut known = shared.known();
-            let Known { asked, answered, waits, waited, .. } = &mut *known;
+            let Known { asked, answered, waits, .. } = &mut *known;
             let asked = &mut asked[number];
             if !std::mem::replace(&mut asked.answered, true) {
                 *answered += 1;
                 let longest = if is_send { &mut waits.positive } else { &mut waits.negative };
-                let wait = asked.sent.elapsed();
-                *longest = wait.max(*longest);
-                waited.push(wait);
+                *longest = asked.sent.elapsed().max(*longest);
             }
         }
     }
