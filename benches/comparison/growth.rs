@@ -44,8 +44,8 @@ fn short(count: u64) -> String {
     }
 }
 
-/// Measures each once, prints the table and writes the page.
-pub fn measure(services: &Services, events: u64) {
+/// Measures each once, prints the table and writes the page. Only lines with that text in their names.
+pub fn measure(services: &Services, events: u64, wanted: &str) {
     let mut page = format!(
         "# Growth\n\nWritten by `make bench-growth`; not edited by hand.\n\n\
          - Machine: {}; it also hosts the broker, Redis and the load.\n\
@@ -55,7 +55,7 @@ pub fn measure(services: &Services, events: u64) {
          |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n",
         machine::description()
     );
-    for (name, shape) in shapes(events) {
+    for (name, shape) in shapes(events).into_iter().filter(|(name, _)| name.contains(wanted)) {
         eprintln!("{name}: preloading {} records", shape.events);
         let inputs = drain::preload(services, shape);
         let drained = drain::run(services, &inputs, Contender::Worker(Work::EXACTLY_ONCE));

@@ -39,7 +39,7 @@ pub struct Plan {
     rates: Vec<u64>,
     /// `BENCH_ONLY`: `drain` or `latency`; or `growth`, which writes a page of its own.
     only: Option<String>,
-    /// `BENCH_CONTENDER`: those with this text in their names.
+    /// `BENCH_CONTENDER`: those with this text in their names; of growth, such lines.
     contender: String,
 }
 
@@ -78,7 +78,7 @@ fn main() {
     }
     let (plan, services) = (plan(), Services::of_the_environment());
     if plan.only.as_deref() == Some("growth") {
-        return growth::measure(&services, number("BENCH_EVENTS", 2_000_000));
+        return growth::measure(&services, number("BENCH_EVENTS", 2_000_000), &plan.contender);
     }
     let mut report = Report::new(&plan);
     if plan.only.as_deref() != Some("latency") {

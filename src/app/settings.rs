@@ -13,16 +13,16 @@ use std::time::Duration;
 
 /// While there is more to take, a transaction grows to so many records: a crash repeats at most these, twice over.
 const MAX_TRANSACTION_RECORDS: usize = 50_000;
-/// Partitions that are behind gather so many windows, at 100 to 200 bytes each, before Redis gets them: those of all shards
-/// together.
+/// Partitions that are behind gather at most so many windows, at 100 to 200 bytes each, before Redis gets them: those of all
+/// shards together.
 const GATHERED_WINDOWS: usize = 200_000;
 /// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
 const WINDOWS_PER_CALL: usize = 2_000;
 /// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
 const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.
-const BATCH_RECORDS: usize = 1_000;
-/// A shard remembers about so many windows, at 50 to 100 bytes each, that it saw a moment ago.
+const BATCH_RECORDS: usize = 3_000;
+/// At least so many windows, at 56 bytes each, that were seen a moment ago are remembered by all shards together.
 const SEEN_WINDOWS: usize = 200_000;
 /// The intents of one partition that wait for proof take at most so much memory before they are not fetched.
 const LANE_BYTES: usize = 8 * 1024 * 1024;
@@ -86,6 +86,8 @@ pub(super) fn redis_access(config: &RedisConfig) -> Access {
 }
 
 pub(super) fn rules(config: &Config, found: &Found) -> Rules {
+    // A customer's messages lie with one of the shards. Beyond eight of them each has an eighth.
+    let sharing = config.worker.shards.clamp(1, 8);
     Rules {
         policy: config.policy(),
         partitioning: match config.worker.partitioning {
@@ -96,8 +98,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         commit_interval: config.worker.commit_interval,
         longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
-        // Shared out: a customer's messages lie with one of the shards. Beyond eight of them each has an eighth.
-        gathered_windows: GATHERED_WINDOWS / config.worker.shards.clamp(1, 8),
+        gathered_windows: GATHERED_WINDOWS / sharing,
         windows_per_call: WINDOWS_PER_CALL,
         gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
@@ -108,7 +109,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         template_status: config.topics.template_status.is_some(),
         accept_missing_offsets: config.kafka.accept_missing_offsets,
         history_is_kept: found.history_is_kept,
-        seen_windows: SEEN_WINDOWS,
+        seen_windows: SEEN_WINDOWS / sharing,
         batch_records: BATCH_RECORDS,
         lane_bytes: LANE_BYTES,
     }

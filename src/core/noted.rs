@@ -3,8 +3,8 @@
 use super::decoded::DecodedIntent;
 use super::ids::Offset;
 use super::intent::IntentHash;
-use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
 use std::collections::VecDeque;
 use std::hash::Hasher;
 
@@ -31,30 +31,63 @@ impl Hasher for Passthrough {
     }
 }
 
+/// An id in halves: a `u128` would be aligned to 16 bytes, which the memory that it lies in is not.
+type Id = [u64; 2];
+
+/// No id: of hashes it is as unlikely as any. Not zero, so that the memory for all of them is there from the start: a limit
+/// that is too low shows then, and not in the first backlog.
+const NONE: Id = [u64::MAX; 2];
+
 /// Remembers the ids of the preceding `reach` offsets of one partition.
 ///
-/// A pure function of the log: whoever notes the same records in order gets the same answers. An id costs 24 bytes in
-/// the queue, which has up to twice the room that it needs, and 6 to 12 bytes in the table: 30 to 60 bytes, up to 6 MB
-/// for the default reach of 100,000. A redriven intent has two ids.
+/// A pure function of the log: whoever notes the same records in order gets the same answers. An offset costs 16 bytes for
+/// its id and 5 to 10 for its place in the table: 2.3 MB for the default reach of 100,000, which do not grow.
 pub struct NotedIds {
     reach: i64,
-    in_order: VecDeque<Noted>,
-    /// How many have left the queue: an id's number is its place there plus this.
-    left: u32,
-    /// The numbers of the latest occurrences. Numbers alone: a table of ids does not fit the processor's caches.
+    /// Ids by offset: each has the place of the one that it puts out of reach.
+    ring: Vec<Id>,
+    /// Behind the last offset that was noted; none until one was.
+    next: Option<i64>,
+    /// The places of the latest occurrences. Numbers alone: a table of ids does not fit the processor's caches.
     latest: HashTable<u32>,
+    /// A redriven intent has a second id.
+    second: SecondIds,
 }
 
-struct Noted {
-    offset: Offset,
-    /// In halves: a `u128` would be padded to 32 bytes beside an offset.
-    id: [u64; 2],
+/// Ids of redriven intents, which are few.
+#[derive(Default)]
+struct SecondIds {
+    in_order: VecDeque<(i64, Id)>,
+    latest: HashMap<Id, i64>,
+}
+
+impl SecondIds {
+    fn note(&mut self, offset: i64, id: Id) {
+        self.in_order.push_back((offset, id));
+        self.latest.insert(id, offset);
+    }
+
+    fn forget_before(&mut self, oldest: i64) {
+        while let Some((offset, id)) = self.in_order.pop_front_if(|(offset, _)| *offset < oldest) {
+            // Where it occurred again since, that offset stands there.
+            if self.latest.get(&id) == Some(&offset) {
+                self.latest.remove(&id);
+            }
+        }
+    }
 }
 
 impl NotedIds {
     /// Notes ids for that many offsets; 0 notes nothing and finds no duplicates.
     pub fn new(reach: u32) -> NotedIds {
-        NotedIds { reach: i64::from(reach), in_order: VecDeque::new(), left: 0, latest: HashTable::new() }
+        let places = if reach == 0 { 0 } else { reach as usize + 1 };
+        NotedIds {
+            reach: i64::from(reach),
+            ring: vec![NONE; places],
+            next: None,
+            latest: HashTable::with_capacity(places),
+            second: SecondIds::default(),
+        }
     }
 
     /// Notes an intent, and says whether it is a duplicate. One that was redriven follows its refused self: it is one only
@@ -62,66 +95,97 @@ impl NotedIds {
     pub fn note_intent(&mut self, offset: Offset, intent: &DecodedIntent) -> bool {
         let Some(hash) = intent.hash else { return false };
         let has_occurred = self.note(offset, hash);
-        intent.redriven.map_or(has_occurred, |redriven| self.note(offset, redriven))
-    }
-
-    /// Notes an id, and says whether it occurred in the preceding offsets. Offsets only grow.
-    pub fn note(&mut self, offset: Offset, IntentHash(hash): IntentHash) -> bool {
+        let Some(redriven) = intent.redriven else { return has_occurred };
         if self.reach == 0 {
             return false;
         }
-        self.forget_before(Offset(offset.0 - self.reach));
-        let id = [(hash >> 64) as u64, hash as u64];
-        // Fewer are remembered than a u32 counts, so that numbers may begin again.
-        let number = self.left.wrapping_add(self.in_order.len() as u32);
-        let (in_order, left) = (&self.in_order, self.left);
-        let id_of = |number: &u32| in_order.get(number.wrapping_sub(left) as usize).map(|noted| noted.id);
-        let is_same = |known: &u32| id_of(known) == Some(id);
-        let hash_of = |known: &u32| id_of(known).map_or(0, |id| id[0]);
-        let was_there = match self.latest.entry(id[0], is_same, hash_of) {
+        let id = halves(redriven);
+        let has_occurred = self.second.latest.contains_key(&id) || self.find(id).is_some();
+        self.second.note(offset.0, id);
+        has_occurred
+    }
+
+    /// Notes an id, and says whether it occurred in the preceding offsets. Offsets only grow.
+    pub fn note(&mut self, Offset(offset): Offset, hash: IntentHash) -> bool {
+        if self.reach == 0 {
+            return false;
+        }
+        self.make_room(offset);
+        let (id, place) = (halves(hash), self.place(offset));
+        let was_second = !self.second.latest.is_empty() && self.second.latest.contains_key(&id);
+        let ring = &self.ring;
+        let id_at = |place: &u32| ring.get(*place as usize).copied().unwrap_or(NONE);
+        let was_there = match self.latest.entry(id[0], |known| id_at(known) == id, |known| id_at(known)[0]) {
             Entry::Occupied(mut known) => {
-                *known.get_mut() = number;
+                *known.get_mut() = place;
                 true
             }
-            Entry::Vacant(place) => {
-                place.insert(number);
+            Entry::Vacant(free) => {
+                free.insert(place);
                 false
             }
         };
-        self.in_order.push_back(Noted { offset, id });
-        was_there
+        if let Some(noted) = self.ring.get_mut(place as usize) {
+            *noted = id;
+        }
+        was_there || was_second
     }
 
     /// Looks for an id, and for those that are forgotten next, without telling anything: most of them miss the processor's
     /// caches, and it waits for several at a time where nothing rests on the answer.
     pub fn fetch(&self, nth: usize, intent: &DecodedIntent) {
-        let oldest = self.in_order.get(nth).map(|noted| noted.id[0]);
-        let new = intent.hash.map(|IntentHash(hash)| (hash >> 64) as u64);
+        let oldest = self.next.and_then(|next| self.ring.get(self.place(next + nth as i64) as usize));
+        let oldest = oldest.filter(|id| **id != NONE).map(|id| id[0]);
+        let new = intent.hash.map(|hash| halves(hash)[0]);
         for hash in oldest.into_iter().chain(new) {
             // The number of a place with that hash: nothing is compared.
             std::hint::black_box(self.latest.find(hash, |_| true));
         }
     }
 
-    fn forget_before(&mut self, oldest: Offset) {
-        while let Some(noted) = self.in_order.front().filter(|noted| noted.offset < oldest) {
-            // Where it occurred again since, that number stands in the table.
-            if let Ok(known) = self.latest.find_entry(noted.id[0], |known| *known == self.left) {
+    /// Where an offset's id lies.
+    fn place(&self, offset: i64) -> u32 {
+        // As many places as a u32 counts at most, and one more.
+        offset.rem_euclid(self.reach + 1) as u32
+    }
+
+    fn find(&self, id: Id) -> Option<&u32> {
+        self.latest.find(id[0], |known| self.ring.get(*known as usize) == Some(&id))
+    }
+
+    /// Whatever the offset and those that were left out before it put out of reach is forgotten.
+    fn make_room(&mut self, offset: i64) {
+        let from = self.next.map_or(offset, |next| next.max(offset - self.reach));
+        for left in from..=offset {
+            let place = self.place(left);
+            let Some(noted) = self.ring.get_mut(place as usize) else { continue };
+            let gone = std::mem::replace(noted, NONE);
+            // Where it occurred again since, that place stands in the table.
+            if gone != NONE
+                && let Ok(known) = self.latest.find_entry(gone[0], |known| *known == place)
+            {
                 known.remove();
             }
-            self.in_order.pop_front();
-            self.left = self.left.wrapping_add(1);
         }
+        self.next = Some(offset + 1);
+        self.second.forget_before(offset - self.reach);
     }
 
     /// How many ids are noted.
     pub fn len(&self) -> usize {
-        self.in_order.len()
+        self.ring.iter().filter(|id| **id != NONE).count() + self.second.in_order.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.in_order.is_empty()
+        self.len() == 0
+    }
+}
+
+fn halves(IntentHash(hash): IntentHash) -> Id {
+    match [(hash >> 64) as u64, hash as u64] {
+        NONE => [0; 2],
+        id => id,
     }
 }
 
@@ -157,7 +221,7 @@ mod tests {
         (0..10_000).for_each(|i| {
             note(&mut noted, i, i as u128 % 7 + i as u128);
         });
-        assert!(noted.len() <= 101 && noted.latest.len() <= 101);
+        assert!(noted.len() <= 101 && noted.latest.len() <= 101 && noted.ring.len() == 101);
     }
 
     proptest! {
@@ -167,8 +231,6 @@ mod tests {
             steps in prop::collection::vec((1_i64..4, 0_u64..10), 0..200)
         ) {
             let mut noted = NotedIds::new(reach);
-            // Numbers begin again while it is at work.
-            noted.left = u32::MAX - 20;
             let (mut all, mut offset) = (Vec::<(i64, u64)>::new(), 0);
             for (step, id) in steps {
                 offset += step;

@@ -19,6 +19,12 @@ use std::hash::BuildHasherDefault;
 /// The room for windows that is kept when there are fewer.
 const ROOM: usize = 2_000;
 
+/// This part of what may be gathered is gathered to begin with, and where gathering spares nothing.
+const LEAST_SHARE: usize = 8;
+
+/// When so few windows have come again that they are less than a part in so many, gathering more is not worth its memory.
+const WORTH_GATHERING: usize = 32;
+
 /// Records [from, to) of a partition, and which windows they touched.
 #[derive(Debug)]
 struct Range {
@@ -32,6 +38,8 @@ struct Range {
 struct Gathered {
     since_ms: i64,
     ranges: Vec<Range>,
+    /// How often its records touched a window.
+    touches: usize,
 }
 
 #[derive(Debug)]
@@ -74,6 +82,8 @@ pub(super) struct Holding {
     gathered: BTreeMap<Partition, Gathered>,
     /// How many windows the gathered ranges list: more than there are, where two partitions speak of one customer in turns.
     listed: usize,
+    /// When the store was told last because there was no room, the same windows had come again and again.
+    gathers_much: bool,
     forced: bool,
 }
 
@@ -87,7 +97,8 @@ impl Holding {
         now_ms: i64,
     ) {
         let gathered = self.gathered.entry(partition);
-        let ranges = &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new() }).ranges;
+        let ranges =
+            &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new(), touches: 0 }).ranges;
         match ranges.last_mut() {
             Some(range) if range.windows.len() < most_windows => range.to = range.to.max(to),
             _ => ranges.push(Range { from, to, windows: Vec::new() }),
@@ -104,7 +115,11 @@ impl Holding {
         elsewhere: Option<Window>,
         length: Span,
     ) -> (Option<Window>, Window) {
-        let range = self.gathered.get_mut(&partition).and_then(|it| it.ranges.last_mut());
+        let gathered = self.gathered.get_mut(&partition);
+        let range = gathered.and_then(|gathered| {
+            gathered.touches += 1;
+            gathered.ranges.last_mut()
+        });
         debug_assert!(range.is_some(), "a record of {partition} is applied within no range");
         let alone = elsewhere.map_or(own, |elsewhere| elsewhere.merge(own, length));
         let Some(range) = range else { return (elsewhere, alone) };
@@ -168,9 +183,23 @@ impl Holding {
         now_ms: i64,
     ) -> bool {
         self.forced
-            || self.listed >= rules.gathered_windows
+            || self.listed >= self.most_listed(rules)
             || now_ms - gathered.since_ms >= rules.gathers_for.as_millis()
             || cursors.get(&partition).is_none_or(|cursor| cursor.caught_up)
+    }
+
+    fn most_listed(&self, rules: &Rules) -> usize {
+        let share = if self.gathers_much { 1 } else { LEAST_SHARE };
+        (rules.gathered_windows / share).max(1)
+    }
+
+    /// Whether it pays to gather shows by how often the same windows come again. Where hardly any does, as with more
+    /// customers than there is room for, waiting for them would only take memory.
+    fn learn_what_gathering_spares(&mut self, rules: &Rules) {
+        if self.listed >= self.most_listed(rules) {
+            let touches: usize = self.gathered.values().map(|gathered| gathered.touches).sum();
+            self.gathers_much = touches >= self.listed + self.listed / WORTH_GATHERING;
+        }
     }
 
     /// What is due, as everything that was applied until now has made it. All of that has to be committed before the store
@@ -182,6 +211,7 @@ impl Holding {
             .filter(|(partition, gathered)| self.gives(**partition, gathered, cursors, rules, now_ms))
             .map(|(partition, _)| *partition)
             .collect();
+        self.learn_what_gathering_spares(rules);
         let mut given = Given::default();
         for partition in due {
             let ranges = self.gathered.remove(&partition).into_iter().flat_map(|gathered| gathered.ranges);

@@ -193,7 +193,6 @@ impl Engine {
             judge_lane(&evidence, *partition, lane, looked_at(lane, count), &mut decided);
         }
         self.lanes = lanes;
-        self.seen.make_room();
         self.send_out(decided, now);
         self.pace.looked(now.mono_ms);
     }

@@ -27,7 +27,8 @@ pub struct Rules {
     pub longest_transaction: Span,
     /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
-    /// Partitions that are behind gather so many windows before the store is told of them.
+    /// Partitions that are behind gather at most so many windows before the store is told of them: as many while the same ones
+    /// come again and again, an eighth where they do not.
     pub gathered_windows: usize,
     /// A merge call holds about so many: the store serves nobody else meanwhile.
     pub windows_per_call: usize,
@@ -51,7 +52,7 @@ pub struct Rules {
     pub history_is_kept: bool,
     /// A poll takes at most so many records of each stream.
     pub batch_records: usize,
-    /// About so many windows are remembered for a moment.
+    /// At least so many windows are remembered for a moment.
     pub seen_windows: usize,
     /// A lane above so many bytes is not fetched until it is below half of it.
     pub lane_bytes: usize,

@@ -6,15 +6,18 @@
 //! They are looked up when a turn is planned, and what was found stays with the turn's records: what the store was not
 //! asked for is still known when its answer comes.
 
-use crate::core::ids::KeyPrint;
-use crate::core::noted::Passthrough;
-use crate::core::time::Now;
+use crate::core::ids::{KeyPrint, Offset, Partition, Position};
+use crate::core::time::{Now, Timestamp};
 use crate::core::window::Window;
-use hashbrown::HashMap;
-use std::hash::BuildHasherDefault;
 
 /// What was seen longer ago is looked up again: an operator may have deleted the window since.
 const BELIEVED_MS: i64 = 10_000;
+
+/// A window has so many places to be in: their prints fill a line of the processor's caches.
+const WAYS: usize = 4;
+
+/// Nobody's print: of hashes it is as unlikely as any.
+const NOBODY: [u64; 2] = [0; 2];
 
 #[derive(Clone, Copy)]
 struct Sight {
@@ -22,56 +25,68 @@ struct Sight {
     at_ms: i64,
 }
 
-type Generation = HashMap<KeyPrint, Sight, BuildHasherDefault<Passthrough>>;
-
-/// Two generations: what is noted goes into the young one; a turn that leaves it full lets the old one go.
+/// A table of a fixed size: whoever comes anew takes the place of another when both of its sets are full. It is as large from
+/// the start as it ever will be, and nothing in it is moved.
 #[derive(Default)]
 pub(super) struct SeenWindows {
-    young: Generation,
-    old: Generation,
-    capacity: usize,
+    prints: Vec<[[u64; 2]; WAYS]>,
+    sights: Vec<[Sight; WAYS]>,
 }
 
 impl SeenWindows {
-    /// Room for about that many windows.
+    /// Room for at least that many windows.
     pub(super) fn new(capacity: usize) -> SeenWindows {
-        SeenWindows { capacity: capacity / 2, ..SeenWindows::default() }
+        let sets = if capacity == 0 { 0 } else { capacity.div_ceil(WAYS).next_power_of_two() };
+        let position = Position { partition: Partition(0), offset: Offset(0) };
+        let nothing = Sight { window: Window::opened_by(Timestamp::from_millis(0), position), at_ms: 0 };
+        SeenWindows { prints: vec![[NOBODY; WAYS]; sets], sights: vec![[nothing; WAYS]; sets] }
     }
 
     /// Notes a window as it is now known.
     pub(super) fn note(&mut self, print: KeyPrint, window: Window, now: Now) {
-        if self.capacity > 0 {
-            self.young.insert(print, Sight { window, at_ms: now.mono_ms });
-        }
-    }
-
-    /// A turn is over: what is older makes room.
-    pub(super) fn make_room(&mut self) {
-        if self.young.len() >= self.capacity {
-            std::mem::swap(&mut self.young, &mut self.old);
-            self.young.clear();
+        let free = || self.sets(print).into_iter().find_map(|set| self.way(set, NOBODY));
+        // Whoever was there may be looked up again, or finds its other set.
+        let taken = || self.sets(print).into_iter().map(|set| (set, print.0[1] as usize % WAYS)).next();
+        let Some((set, way)) = self.find(print).or_else(free).or_else(taken) else { return };
+        if let (Some(prints), Some(sights)) = (self.prints.get_mut(set), self.sights.get_mut(set)) {
+            prints[way] = print.0;
+            sights[way] = Sight { window, at_ms: now.mono_ms };
         }
     }
 
     /// A window that was seen a moment ago.
     pub(super) fn get(&self, print: KeyPrint, now: Now) -> Option<Window> {
-        let sight = self.young.get(&print).or_else(|| self.old.get(&print))?;
+        let (set, way) = self.find(print)?;
+        let sight = self.sights.get(set)?.get(way)?;
         (now.mono_ms - sight.at_ms < BELIEVED_MS).then_some(sight.window)
+    }
+
+    fn find(&self, print: KeyPrint) -> Option<(usize, usize)> {
+        if print.0 == NOBODY {
+            return None;
+        }
+        self.sets(print).into_iter().find_map(|set| self.way(set, print.0))
+    }
+
+    fn way(&self, set: usize, print: [u64; 2]) -> Option<(usize, usize)> {
+        let way = self.prints.get(set)?.iter().position(|known| *known == print)?;
+        Some((set, way))
+    }
+
+    /// The two sets that a window may be in: prints are hashes, of which any part serves as one.
+    fn sets(&self, print: KeyPrint) -> [usize; 2] {
+        print.0.map(|half| half as usize & self.prints.len().wrapping_sub(1))
     }
 
     /// Nothing is known any more.
     pub(super) fn clear(&mut self) {
-        self.young.clear();
-        self.old.clear();
+        self.prints.fill([NOBODY; WAYS]);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ids::{Offset, Partition, Position};
-    use crate::core::time::Timestamp;
-
     fn window(offset: i64) -> Window {
         let position = Position { partition: Partition(0), offset: Offset(offset) };
         Window::opened_by(Timestamp::from_millis(0), position)
@@ -82,16 +97,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_turn_notes_stays_until_it_is_over_and_space_is_bounded() {
+    fn the_newest_is_found_nothing_is_confused_and_the_room_stays_as_it_is() {
         let mut seen = SeenWindows::new(20);
-        for turn in 0..300 {
-            let of_turn = || (0..1 + turn % 25).map(|number| KeyPrint([turn, number]));
-            of_turn().for_each(|print| seen.note(print, window(turn as i64), at(0)));
-            assert!(of_turn().all(|print| seen.get(print, at(0)) == Some(window(turn as i64))));
-            seen.make_room();
-            assert!(of_turn().all(|print| seen.get(print, at(0)).is_some()), "those of turn {turn} are the newest");
-            assert!(seen.young.len() < 10 && seen.old.len() < 10 + 25);
+        // All of the same sets, and some with the same half.
+        let print = |number: u64| KeyPrint([number % 3 * 8, number * 8]);
+        for number in 1..300 {
+            seen.note(print(number), window(number as i64), at(0));
+            assert_eq!(seen.get(print(number), at(0)), Some(window(number as i64)));
+            let known = (1..=number).filter_map(|known| Some((known, seen.get(print(known), at(0))?)));
+            assert!(known.clone().all(|(known, found)| found == window(known as i64)));
+            assert_eq!(known.count(), WAYS.min(number as usize));
         }
+        seen.note(print(299), window(7), at(0));
+        assert_eq!(seen.get(print(299), at(0)), Some(window(7)), "as it was noted last");
+        assert_eq!(seen.prints.len() * WAYS, 32);
     }
 
     #[test]

@@ -188,7 +188,6 @@ impl Engine {
     fn let_go(&mut self, lists: Vec<Vec<KeyPrint>>, now: Now) {
         for list in lists {
             self.holding.let_go(list, |print, window| self.seen.note(print, window, now));
-            self.seen.make_room();
         }
     }
 

@@ -106,3 +106,38 @@ fn a_window_is_held_until_the_store_has_all_that_was_made_of_it() {
     }
     assert_eq!(gone, [window(2)]);
 }
+
+#[test]
+fn windows_are_gathered_for_as_long_as_the_same_ones_come_again() {
+    let (mut holding, rules) = (Holding::default(), Rules { gathered_windows: 320, ..rules() });
+    let behind = InboundCursor {
+        epoch: 1,
+        topic_id: TopicId::new("topic-1"),
+        placed: true,
+        taken: Offset(0),
+        next: Offset(0),
+        emit_from: Offset(0),
+        merged_to: Offset(0),
+        behind_until: Offset(1_000_000),
+        caught_up: false,
+        reapply_to: None,
+    };
+    let cursors = BTreeMap::from([(Partition(0), behind)]);
+    let mut offset = 0;
+    // Until it is due, with customers who come so many times: how many windows the store is told of.
+    let mut told = |times: i64| loop {
+        let own = Window::opened_by(
+            Timestamp::from_millis(NOW),
+            Position { partition: Partition(0), offset: Offset(offset) },
+        );
+        let key = WindowKey::parse(&format!("whatsapp:106:{times}{}", offset / times)).unwrap();
+        holding.extend(Partition(0), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
+        holding.hold(Partition(0), (key.print(), || key.clone()), own, None, Span::from_hours(24));
+        offset += 1;
+        if holding.is_due(&cursors, &rules, NOW) {
+            break holding.give(&cursors, &rules, NOW).lists.iter().map(Vec::len).sum::<usize>();
+        }
+    };
+    assert_eq!([1, 1, 2, 2, 2].map(&mut told), [40, 40, 40, 320, 320]);
+    assert_eq!([1, 1, 1].map(&mut told), [320, 40, 40]);
+}
