@@ -44,7 +44,8 @@ fn short(count: u64) -> String {
     }
 }
 
-/// Measures each once, prints the table and writes the page. Only lines with that text in their names.
+/// Measures each once, prints the table and writes the page; only lines with that text in their names, if there is one, of
+/// which no page is made.
 pub fn measure(services: &Services, events: u64, wanted: &str) {
     let mut page = format!(
         "# Growth\n\nWritten by `make bench-growth`; not edited by hand.\n\n\
@@ -64,7 +65,8 @@ pub fn measure(services: &Services, events: u64, wanted: &str) {
         row(&mut page, &name, &shape, &drained);
     }
     println!("{page}");
-    let path = crate::text("BENCH_REPORT").unwrap_or_else(|| "docs/benchmarks-growth.md".to_owned());
+    let page_of_all = wanted.is_empty().then(|| "docs/benchmarks-growth.md".to_owned());
+    let Some(path) = crate::text("BENCH_REPORT").or(page_of_all) else { return };
     std::fs::write(&path, &page).unwrap();
     println!("written to {path}");
 }

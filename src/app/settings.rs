@@ -86,7 +86,7 @@ pub(super) fn redis_access(config: &RedisConfig) -> Access {
 }
 
 pub(super) fn rules(config: &Config, found: &Found) -> Rules {
-    // A customer's messages lie with one of the shards. Beyond eight of them each has an eighth.
+    // A customer's messages mostly lie with one of the shards. Beyond eight of them each has an eighth.
     let sharing = config.worker.shards.clamp(1, 8);
     Rules {
         policy: config.policy(),

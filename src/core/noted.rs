@@ -41,30 +41,31 @@ const NONE: Id = [u64::MAX; 2];
 /// Remembers the ids of the preceding `reach` offsets of one partition.
 ///
 /// A pure function of the log: whoever notes the same records in order gets the same answers. An offset costs 16 bytes for
-/// its id and 5 to 10 for its place in the table: 2.3 MB for the default reach of 100,000, which do not grow.
+/// its id and 6 to 13 for its place in the table: 2.3 to 2.9 MB for the default reach of 100,000, nearly all of it from the
+/// start.
 pub struct NotedIds {
     reach: i64,
-    /// Ids by offset: each has the place of the one that it puts out of reach.
+    /// Ids by offset: each has the place of the one that it puts out of reach. None where ids are few.
     ring: Vec<Id>,
     /// Behind the last offset that was noted; none until one was.
     next: Option<i64>,
     /// The places of the latest occurrences. Numbers alone: a table of ids does not fit the processor's caches.
     latest: HashTable<u32>,
-    /// A redriven intent has a second id.
-    second: SecondIds,
+    /// The second ids of redriven intents; all ids where they are few.
+    few: FewIds,
 }
 
-/// Ids of redriven intents, which are few.
+/// Ids that take memory as they come.
 #[derive(Default)]
-struct SecondIds {
+struct FewIds {
     in_order: VecDeque<(i64, Id)>,
     latest: HashMap<Id, i64>,
 }
 
-impl SecondIds {
-    fn note(&mut self, offset: i64, id: Id) {
+impl FewIds {
+    fn note(&mut self, offset: i64, id: Id) -> bool {
         self.in_order.push_back((offset, id));
-        self.latest.insert(id, offset);
+        self.latest.insert(id, offset).is_some()
     }
 
     fn forget_before(&mut self, oldest: i64) {
@@ -81,13 +82,13 @@ impl NotedIds {
     /// Notes ids for that many offsets; 0 notes nothing and finds no duplicates.
     pub fn new(reach: u32) -> NotedIds {
         let places = if reach == 0 { 0 } else { reach as usize + 1 };
-        NotedIds {
-            reach: i64::from(reach),
-            ring: vec![NONE; places],
-            next: None,
-            latest: HashTable::with_capacity(places),
-            second: SecondIds::default(),
-        }
+        NotedIds { ring: vec![NONE; places], latest: HashTable::with_capacity(places), ..NotedIds::few(reach) }
+    }
+
+    /// The same for a partition that hardly anything lies in, slower and with no memory before it is needed.
+    pub fn few(reach: u32) -> NotedIds {
+        let (latest, few) = (HashTable::new(), FewIds::default());
+        NotedIds { reach: i64::from(reach), ring: Vec::new(), next: None, latest, few }
     }
 
     /// Notes an intent, and says whether it is a duplicate. One that was redriven follows its refused self: it is one only
@@ -95,14 +96,9 @@ impl NotedIds {
     pub fn note_intent(&mut self, offset: Offset, intent: &DecodedIntent) -> bool {
         let Some(hash) = intent.hash else { return false };
         let has_occurred = self.note(offset, hash);
-        let Some(redriven) = intent.redriven else { return has_occurred };
-        if self.reach == 0 {
-            return false;
-        }
-        let id = halves(redriven);
-        let has_occurred = self.second.latest.contains_key(&id) || self.find(id).is_some();
-        self.second.note(offset.0, id);
-        has_occurred
+        // The hash of one that was redriven is nobody's first.
+        let note_second = |redriven| self.reach > 0 && self.few.note(offset.0, halves(redriven));
+        intent.redriven.map_or(has_occurred, note_second)
     }
 
     /// Notes an id, and says whether it occurred in the preceding offsets. Offsets only grow.
@@ -110,10 +106,13 @@ impl NotedIds {
         if self.reach == 0 {
             return false;
         }
+        let id = halves(hash);
+        self.few.forget_before(offset.saturating_sub(self.reach));
+        if self.ring.is_empty() {
+            return self.few.note(offset, id);
+        }
         self.make_room(offset);
-        let (id, place) = (halves(hash), self.place(offset));
-        let was_second = !self.second.latest.is_empty() && self.second.latest.contains_key(&id);
-        let ring = &self.ring;
+        let (ring, place) = (&self.ring, self.place(offset));
         let id_at = |place: &u32| ring.get(*place as usize).copied().unwrap_or(NONE);
         let was_there = match self.latest.entry(id[0], |known| id_at(known) == id, |known| id_at(known)[0]) {
             Entry::Occupied(mut known) => {
@@ -128,12 +127,15 @@ impl NotedIds {
         if let Some(noted) = self.ring.get_mut(place as usize) {
             *noted = id;
         }
-        was_there || was_second
+        was_there
     }
 
     /// Looks for an id, and for those that are forgotten next, without telling anything: most of them miss the processor's
     /// caches, and it waits for several at a time where nothing rests on the answer.
     pub fn fetch(&self, nth: usize, intent: &DecodedIntent) {
+        if self.ring.is_empty() {
+            return;
+        }
         let oldest = self.next.and_then(|next| self.ring.get(self.place(next + nth as i64) as usize));
         let oldest = oldest.filter(|id| **id != NONE).map(|id| id[0]);
         let new = intent.hash.map(|hash| halves(hash)[0]);
@@ -149,13 +151,9 @@ impl NotedIds {
         offset.rem_euclid(self.reach + 1) as u32
     }
 
-    fn find(&self, id: Id) -> Option<&u32> {
-        self.latest.find(id[0], |known| self.ring.get(*known as usize) == Some(&id))
-    }
-
     /// Whatever the offset and those that were left out before it put out of reach is forgotten.
     fn make_room(&mut self, offset: i64) {
-        let from = self.next.map_or(offset, |next| next.max(offset - self.reach));
+        let from = self.next.map_or(offset, |next| next.max(offset - self.reach).min(offset));
         for left in from..=offset {
             let place = self.place(left);
             let Some(noted) = self.ring.get_mut(place as usize) else { continue };
@@ -168,17 +166,6 @@ impl NotedIds {
             }
         }
         self.next = Some(offset + 1);
-        self.second.forget_before(offset - self.reach);
-    }
-
-    /// How many ids are noted.
-    pub fn len(&self) -> usize {
-        self.ring.iter().filter(|id| **id != NONE).count() + self.second.in_order.len()
-    }
-
-    /// Whether none is.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 
@@ -221,7 +208,12 @@ mod tests {
         (0..10_000).for_each(|i| {
             note(&mut noted, i, i as u128 % 7 + i as u128);
         });
-        assert!(noted.len() <= 101 && noted.latest.len() <= 101 && noted.ring.len() == 101);
+        assert!(noted.latest.len() <= 101 && noted.ring.len() == 101);
+        let mut few = NotedIds::few(100);
+        (0..10_000).for_each(|i| {
+            note(&mut few, i, i as u128 % 7 + i as u128);
+        });
+        assert!(few.few.in_order.len() <= 101 && few.few.latest.len() <= 101 && few.ring.is_empty());
     }
 
     proptest! {
@@ -230,13 +222,14 @@ mod tests {
             reach in 1_u32..12,
             steps in prop::collection::vec((1_i64..4, 0_u64..10), 0..200)
         ) {
-            let mut noted = NotedIds::new(reach);
+            let (mut noted, mut few) = (NotedIds::new(reach), NotedIds::few(reach));
             let (mut all, mut offset) = (Vec::<(i64, u64)>::new(), 0);
             for (step, id) in steps {
                 offset += step;
                 let expected = all.iter().any(|(at, known)| *known == id && *at >= offset - i64::from(reach));
                 let spread = (u128::from(mixed(id)) << 64) | u128::from(id);
                 prop_assert_eq!(note(&mut noted, offset, spread), expected);
+                prop_assert_eq!(note(&mut few, offset, spread), expected);
                 all.push((offset, id));
             }
         }

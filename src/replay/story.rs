@@ -182,7 +182,7 @@ impl<'a> Story<'a> {
 
     fn take_intent(&mut self, place: Place, mut record: Record, changed_at: Timestamp) -> Vec<Refused> {
         let decoded = self.codec.decode_intent(&record);
-        let noted = self.noted.entry(record.partition).or_insert_with(|| NotedIds::new(self.dedup_records));
+        let noted = self.noted.entry(record.partition).or_insert_with(|| NotedIds::few(self.dedup_records));
         let is_duplicate = noted.note_intent(record.offset, &decoded);
         let refused = |reject| vec![Refused { place: place.clone(), reject }];
         let mut intent = match decoded.intent {

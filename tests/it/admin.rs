@@ -13,7 +13,7 @@ use sessiongate::admin::metrics::catalogue::families;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -278,22 +278,27 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Connections that are opened and left, heads that come letter by letter, and bodies that nobody wants.
-fn misuse(address: &str, over: &AtomicBool) {
+/// Connections that are opened and left, heads that come letter by letter, and bodies that nobody wants: in rounds, and there
+/// is no moment without them.
+fn misuse(address: &str, over: &AtomicBool, rounds: &AtomicUsize) {
+    let mut left = Vec::new();
     let body = vec![b'x'; 10 * 1024 * 1024];
     let head = format!("POST /v1/windows HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     while !over.load(Ordering::Relaxed) {
         let idle: Vec<_> = (0..1_000).filter_map(|_| TcpStream::connect(address).ok()).collect();
+        let before = std::mem::replace(&mut left, idle);
         let slow = TcpStream::connect(address).map(|mut slow| {
             let _ = head.bytes().take(20).try_for_each(|letter| slow.write_all(&[letter]));
         });
-        assert!(slow.is_ok(), "past {} idle connections nobody was let in", idle.len());
+        assert!(slow.is_ok(), "past {} idle connections nobody was let in", left.len());
+        drop(before);
         for _ in 0..5 {
             let Ok(mut stream) = TcpStream::connect(address) else { continue };
             stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
             let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&body));
             let _ = stream.read(&mut [0; 64]);
         }
+        rounds.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -304,9 +309,9 @@ fn misuse_stops_neither_probes_nor_verdicts() {
     let worker = Worker::with(&site, &api.settings());
     let live = Live::start(&site, 100);
     live.wait_until_settled();
-    let over = AtomicBool::new(false);
+    let (over, rounds) = (AtomicBool::new(false), AtomicUsize::new(0));
     thread::scope(|scope| {
-        scope.spawn(|| misuse(&api.address, &over));
+        scope.spawn(|| misuse(&api.address, &over, &rounds));
         scope.spawn(|| {
             // Somebody who looks windows up as fast as they are answered. Who is crowded out, or answered that it takes
             // too long, comes again.
@@ -316,7 +321,12 @@ fn misuse_stops_neither_probes_nor_verdicts() {
             }
         });
         let _over = Over(&over);
-        for _ in 0..20 {
+        wait_until("misuse to be in full swing", || rounds.load(Ordering::Relaxed) > 0);
+        let until = rounds.load(Ordering::Relaxed) + 3;
+        for number in 0.. {
+            if number >= 20 && rounds.load(Ordering::Relaxed) >= until {
+                break;
+            }
             wait_until("a probe to be answered", || api.get("/healthz").is_some_and(|(code, _)| code == 200));
             live.wait_for_a_new_verdict();
         }

@@ -125,7 +125,7 @@ impl Engine {
         let length = channel.window.length;
         for (Touched { print, seen }, customer) in act.touched.iter().zip(act.event.customers()) {
             // What this turn did to it before is held.
-            let elsewhere = known.window(*print).or(*seen);
+            let elsewhere = (known.window(*print), *seen);
             let own = Window::opened_by(act.at, act.record.position());
             let key = || act.event.window_key(customer);
             let (before, after) = self.holding.hold(act.record.partition, (*print, key), own, elsewhere, length);

@@ -22,8 +22,8 @@ const ROOM: usize = 2_000;
 /// This part of what may be gathered is gathered to begin with, and where gathering spares nothing.
 const LEAST_SHARE: usize = 8;
 
-/// When so few windows have come again that they are less than a part in so many, gathering more is not worth its memory.
-const WORTH_GATHERING: usize = 32;
+/// Gathering is worth its memory when one window in so many comes again while it is remembered.
+const WORTH_GATHERING: usize = 8;
 
 /// Records [from, to) of a partition, and which windows they touched.
 #[derive(Debug)]
@@ -38,8 +38,8 @@ struct Range {
 struct Gathered {
     since_ms: i64,
     ranges: Vec<Range>,
-    /// How often its records touched a window.
-    touches: usize,
+    /// How many of the windows it lists were known here before.
+    again: usize,
 }
 
 #[derive(Debug)]
@@ -82,7 +82,7 @@ pub(super) struct Holding {
     gathered: BTreeMap<Partition, Gathered>,
     /// How many windows the gathered ranges list: more than there are, where two partitions speak of one customer in turns.
     listed: usize,
-    /// When the store was told last because there was no room, the same windows had come again and again.
+    /// When the store was told last because there was no room, windows had come again that it had been told of before.
     gathers_much: bool,
     forced: bool,
 }
@@ -98,31 +98,29 @@ impl Holding {
     ) {
         let gathered = self.gathered.entry(partition);
         let ranges =
-            &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new(), touches: 0 }).ranges;
+            &mut gathered.or_insert_with(|| Gathered { since_ms: now_ms, ranges: Vec::new(), again: 0 }).ranges;
         match ranges.last_mut() {
             Some(range) if range.windows.len() < most_windows => range.to = range.to.max(to),
             _ => ranges.push(Range { from, to, windows: Vec::new() }),
         }
     }
 
-    /// Merges what a record of the partition's last range did to a window with what is held of it, and with what is known
-    /// `elsewhere`: the window as it was before, and as it is held now.
+    /// Merges what a record of the partition's last range did to a window with what is held of it, and with what was `read` of
+    /// it or `seen` when the turn was planned: the window as it was before, and as it is held now.
     pub(super) fn hold(
         &mut self,
         partition: Partition,
         (print, key): (KeyPrint, impl FnOnce() -> WindowKey),
         own: Window,
-        elsewhere: Option<Window>,
+        (read, seen): (Option<Window>, Option<Window>),
         length: Span,
     ) -> (Option<Window>, Window) {
         let gathered = self.gathered.get_mut(&partition);
-        let range = gathered.and_then(|gathered| {
-            gathered.touches += 1;
-            gathered.ranges.last_mut()
-        });
+        let range = gathered.and_then(|gathered| Some((gathered.ranges.last_mut()?, &mut gathered.again)));
         debug_assert!(range.is_some(), "a record of {partition} is applied within no range");
+        let elsewhere = read.or(seen);
         let alone = elsewhere.map_or(own, |elsewhere| elsewhere.merge(own, length));
-        let Some(range) = range else { return (elsewhere, alone) };
+        let Some((range, again)) = range else { return (elsewhere, alone) };
         let (before, held) = match self.windows.entry(print) {
             Entry::Occupied(held) => {
                 let held = held.into_mut();
@@ -139,6 +137,7 @@ impl Holding {
             held.listed_in = Some(partition);
             held.lists += 1;
             self.listed += 1;
+            *again += usize::from(seen.is_some());
             range.windows.push(print);
         }
         (before, held.window)
@@ -193,12 +192,12 @@ impl Holding {
         (rules.gathered_windows / share).max(1)
     }
 
-    /// Whether it pays to gather shows by how often the same windows come again. Where hardly any does, as with more
-    /// customers than there is room for, waiting for them would only take memory.
+    /// Whether it pays to gather shows by how many windows come again after the store was told of them. Where hardly any does,
+    /// as with millions of customers, waiting for them would only take memory.
     fn learn_what_gathering_spares(&mut self, rules: &Rules) {
         if self.listed >= self.most_listed(rules) {
-            let touches: usize = self.gathered.values().map(|gathered| gathered.touches).sum();
-            self.gathers_much = touches >= self.listed + self.listed / WORTH_GATHERING;
+            let again: usize = self.gathered.values().map(|gathered| gathered.again).sum();
+            self.gathers_much = again * WORTH_GATHERING >= self.listed;
         }
     }
 

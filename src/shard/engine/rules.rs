@@ -28,7 +28,7 @@ pub struct Rules {
     /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
     /// Partitions that are behind gather at most so many windows before the store is told of them: as many while the same ones
-    /// come again and again, an eighth where they do not.
+    /// come again, an eighth where they do not.
     pub gathered_windows: usize,
     /// A merge call holds about so many: the store serves nobody else meanwhile.
     pub windows_per_call: usize,

@@ -16,8 +16,8 @@ const BELIEVED_MS: i64 = 10_000;
 /// A window has so many places to be in: their prints fill a line of the processor's caches.
 const WAYS: usize = 4;
 
-/// Nobody's print: of hashes it is as unlikely as any.
-const NOBODY: [u64; 2] = [0; 2];
+/// Nobody's print: of hashes it is as unlikely as any. Not zero, so that the memory is there from the start.
+const NOBODY: [u64; 2] = [u64::MAX; 2];
 
 #[derive(Clone, Copy)]
 struct Sight {
@@ -27,7 +27,6 @@ struct Sight {
 
 /// A table of a fixed size: whoever comes anew takes the place of another when both of its sets are full. It is as large from
 /// the start as it ever will be, and nothing in it is moved.
-#[derive(Default)]
 pub(super) struct SeenWindows {
     prints: Vec<[[u64; 2]; WAYS]>,
     sights: Vec<[Sight; WAYS]>,
@@ -45,13 +44,17 @@ impl SeenWindows {
     /// Notes a window as it is now known.
     pub(super) fn note(&mut self, print: KeyPrint, window: Window, now: Now) {
         let free = || self.sets(print).into_iter().find_map(|set| self.way(set, NOBODY));
-        // Whoever was there may be looked up again, or finds its other set.
-        let taken = || self.sets(print).into_iter().map(|set| (set, print.0[1] as usize % WAYS)).next();
-        let Some((set, way)) = self.find(print).or_else(free).or_else(taken) else { return };
+        let Some((set, way)) = self.find(print).or_else(free).or_else(|| self.oldest(print)) else { return };
         if let (Some(prints), Some(sights)) = (self.prints.get_mut(set), self.sights.get_mut(set)) {
             prints[way] = print.0;
             sights[way] = Sight { window, at_ms: now.mono_ms };
         }
+    }
+
+    /// Of all places that a window may have, the one whose sight is the oldest.
+    fn oldest(&self, print: KeyPrint) -> Option<(usize, usize)> {
+        let places = self.sets(print).into_iter().flat_map(|set| (0..WAYS).map(move |way| (set, way)));
+        places.min_by_key(|(set, way)| self.sights.get(*set).map(|sights| sights[*way].at_ms))
     }
 
     /// A window that was seen a moment ago.
@@ -97,20 +100,23 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_is_found_nothing_is_confused_and_the_room_stays_as_it_is() {
+    fn the_newest_are_found_and_nothing_is_confused() {
         let mut seen = SeenWindows::new(20);
-        // All of the same sets, and some with the same half.
-        let print = |number: u64| KeyPrint([number % 3 * 8, number * 8]);
-        for number in 1..300 {
-            seen.note(print(number), window(number as i64), at(0));
-            assert_eq!(seen.get(print(number), at(0)), Some(window(number as i64)));
-            let known = (1..=number).filter_map(|known| Some((known, seen.get(print(known), at(0))?)));
-            assert!(known.clone().all(|(known, found)| found == window(known as i64)));
-            assert_eq!(known.count(), WAYS.min(number as usize));
+        assert_eq!(seen.prints.len(), 8);
+        // All may be in the sets 0 and 1, and some share a half.
+        let print = |number: u64| KeyPrint([number % 3 * 8, number * 8 + 1]);
+        for number in 0..300 {
+            seen.note(print(number), window(number as i64), at(number as i64));
+            let known = (0..=number).filter_map(|known| Some((known, seen.get(print(known), at(number as i64))?)));
+            let known: Vec<_> = known.collect();
+            assert!(known.iter().all(|(known, found)| *found == window(*known as i64)));
+            let newest = (number + 1).saturating_sub(2 * WAYS as u64)..=number;
+            assert!(known.iter().map(|(known, _)| *known).eq(newest), "{known:?}");
         }
-        seen.note(print(299), window(7), at(0));
-        assert_eq!(seen.get(print(299), at(0)), Some(window(7)), "as it was noted last");
-        assert_eq!(seen.prints.len() * WAYS, 32);
+        seen.note(print(299), window(7), at(300));
+        assert_eq!(seen.get(print(299), at(300)), Some(window(7)), "as it was noted last");
+        seen.note(KeyPrint(NOBODY), window(1), at(300));
+        assert_eq!(seen.get(KeyPrint(NOBODY), at(300)), None);
     }
 
     #[test]

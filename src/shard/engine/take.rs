@@ -22,10 +22,11 @@ impl Engine {
             self.new_topology(topology);
         }
         self.take_inbound(batch.inbound, now);
-        for (nth, item) in batch.intents.iter().enumerate() {
-            if let Some(lane) = self.lanes.get(&item.record.partition) {
-                lane.noted.fetch(nth, &item.decoded);
-            }
+        // They come in long rows of one partition.
+        for row in batch.intents.chunk_by(|one, next| one.record.partition == next.record.partition) {
+            let lane = row.first().and_then(|first| self.lanes.get(&first.record.partition));
+            let Some(lane) = lane else { continue };
+            row.iter().enumerate().for_each(|(nth, item)| lane.noted.fetch(nth, &item.decoded));
         }
         for item in batch.intents {
             self.take_intent(item, now);

@@ -90,7 +90,8 @@ fn a_window_is_held_until_the_store_has_all_that_was_made_of_it() {
     let cursors = BTreeMap::new();
     let touch = |holding: &mut Holding, partition, offset: i64| {
         holding.extend(Partition(partition), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
-        holding.hold(Partition(partition), (key.print(), || key.clone()), window(offset), None, length);
+        let (print, nothing) = ((key.print(), || key.clone()), (None, None));
+        holding.hold(Partition(partition), print, window(offset), nothing, length);
     };
     // Of two partitions in turns, and again after it was given.
     for (partition, offset) in [(0, 0), (1, 0), (0, 1)] {
@@ -124,20 +125,22 @@ fn windows_are_gathered_for_as_long_as_the_same_ones_come_again() {
     };
     let cursors = BTreeMap::from([(Partition(0), behind)]);
     let mut offset = 0;
-    // Until it is due, with customers who come so many times: how many windows the store is told of.
-    let mut told = |times: i64| loop {
-        let own = Window::opened_by(
-            Timestamp::from_millis(NOW),
-            Position { partition: Partition(0), offset: Offset(offset) },
-        );
-        let key = WindowKey::parse(&format!("whatsapp:106:{times}{}", offset / times)).unwrap();
-        holding.extend(Partition(0), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
-        holding.hold(Partition(0), (key.print(), || key.clone()), own, None, Span::from_hours(24));
+    // Until it is due, where one in so many comes again: how many windows the store is told of.
+    let mut told = |one_in: i64| loop {
+        let position = Position { partition: Partition(0), offset: Offset(offset) };
+        let own = Window::opened_by(Timestamp::from_millis(NOW), position);
+        let key = WindowKey::parse(&format!("whatsapp:106:{offset}")).unwrap();
+        let seen = (offset % one_in == 0).then_some(own);
+        for _ in 0..2 {
+            // That it comes twice in a row says nothing: it is given once.
+            holding.extend(Partition(0), (Offset(offset), Offset(offset + 1)), 2_000, NOW);
+            holding.hold(Partition(0), (key.print(), || key.clone()), own, (None, seen), Span::from_hours(24));
+        }
         offset += 1;
         if holding.is_due(&cursors, &rules, NOW) {
             break holding.give(&cursors, &rules, NOW).lists.iter().map(Vec::len).sum::<usize>();
         }
     };
-    assert_eq!([1, 1, 2, 2, 2].map(&mut told), [40, 40, 40, 320, 320]);
-    assert_eq!([1, 1, 1].map(&mut told), [320, 40, 40]);
+    assert_eq!([1_000, 10, 8, 2, 8].map(&mut told), [40, 40, 40, 320, 320]);
+    assert_eq!([10, 10, 1_000].map(&mut told), [320, 40, 40]);
 }
