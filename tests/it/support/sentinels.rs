@@ -67,8 +67,12 @@ impl Sentinels {
     }
 
     /// Waits until another server than this one is the primary. Gives its place.
+    ///
+    /// From then on the Sentinels are patient: on a busy machine a server may seem down for a moment again and again, and they
+    /// make one follow only after eight seconds in which it did not.
     pub fn wait_for_another_than(&self, former: usize) -> usize {
         wait_until("the Sentinels to name another primary", || self.primary().is_some_and(|now| now != former));
+        self.set_patience(Duration::from_secs(600));
         self.primary().unwrap()
     }
 
@@ -91,7 +95,7 @@ impl Sentinels {
         for sentinel in &self.sentinels {
             let mut set = redis::cmd("SENTINEL");
             set.arg("SET").arg(MASTER).arg("down-after-milliseconds").arg(patience.as_millis() as u64);
-            assert_eq!(sentinel.ask(&set), Some(redis::Value::Okay));
+            wait_until("a Sentinel to be told", || sentinel.ask(&set) == Some(redis::Value::Okay));
         }
     }
 
