@@ -313,11 +313,10 @@ fn misuse_stops_neither_probes_nor_verdicts() {
     thread::scope(|scope| {
         scope.spawn(|| misuse(&api.address, &over, &rounds));
         scope.spawn(|| {
-            // Somebody who looks windows up as fast as they are answered. Who is crowded out, or answered that it takes
-            // too long, comes again.
+            // Somebody who looks windows up as fast as they are answered. Who is crowded out comes again.
             while !over.load(Ordering::Relaxed) {
                 let answer = api.get("/v1/windows/whatsapp/1/2");
-                assert!(answer.as_ref().is_none_or(|(code, _)| matches!(code, 200 | 408 | 503)), "{answer:?}");
+                assert!(answer.as_ref().is_none_or(|(code, _)| *code == 200), "{answer:?}");
             }
         });
         let _over = Over(&over);
