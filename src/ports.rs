@@ -110,6 +110,12 @@ pub trait WindowStore {
     /// that were read between two readings of the frontiers, and what both of these prove (see decision 0009).
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError>;
 
+    /// The same, and `meanwhile` is called at most once: while the answer is on its way, where that can be.
+    fn read_beside(&mut self, request: &ReadRequest, meanwhile: &mut dyn FnMut()) -> Result<Snapshot, StoreError> {
+        meanwhile();
+        self.read(request)
+    }
+
     /// Performs merges in order. After a refusal, later calls of that partition are refused too. A single server changes
     /// windows and frontier of a call together or not at all; in a cluster windows come first, and are merged again when
     /// their frontier did not follow.
@@ -339,6 +345,10 @@ pub enum LogError {
 impl<S: WindowStore + ?Sized> WindowStore for Box<S> {
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
         (**self).read(request)
+    }
+
+    fn read_beside(&mut self, request: &ReadRequest, meanwhile: &mut dyn FnMut()) -> Result<Snapshot, StoreError> {
+        (**self).read_beside(request, meanwhile)
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {

@@ -18,7 +18,7 @@ impl Report {
     pub fn new(plan: &Plan) -> Report {
         let plan = format!(
             "A backlog of {} records (half inbound, half intents, 250 to 350 bytes, {} customers, 4 partitions), and live \
-             traffic for {} s each; every contender {} times, in turns.",
+             traffic for {} s each, after some that does not count; every contender {} times, in turns.",
             plan.events,
             plan.events / 40,
             plan.time.as_secs(),

@@ -13,6 +13,7 @@ use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::{self, KafkaLog, KafkaSettings};
 use crate::ports::{Log, StoreError, WindowStore};
+use crate::shard::ahead::Ahead;
 use crate::shard::codec::Codec;
 use crate::shard::engine::rules::{Partitioning, Rules};
 use crate::shard::engine::step::Halt;
@@ -175,7 +176,8 @@ fn keep_running(
         let tracer = parts.tracing.as_ref().map(Tracing::tracer);
         let merging: Option<Box<dyn Merging>> = Some(Box::new(merging));
         let neighbours = neighbourhood.map(|neighbourhood| neighbourhood.join(log.waker()));
-        let hands = Hands { log, store, clock: SystemClock::new(), codec: codec(parts), merging, neighbours, tracer };
+        let (clock, codec, ahead) = (SystemClock::new(), codec(parts), Ahead::default());
+        let hands = Hands { log, store, clock, codec, merging, neighbours, tracer, ahead };
         match runner::run(parts.rules.clone(), hands, stop, board) {
             Exit::Stopped => {
                 info!("left; everything in flight is committed");

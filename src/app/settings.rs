@@ -17,7 +17,7 @@ const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// shards together.
 const GATHERED_WINDOWS: usize = 200_000;
 /// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
-const WINDOWS_PER_CALL: usize = 2_000;
+const WINDOWS_PER_CALL: usize = 1_000;
 /// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
 const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.

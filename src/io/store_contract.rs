@@ -50,6 +50,9 @@ fn now(store: &mut dyn WindowStore) -> Result<Timestamp, StoreError> {
 fn an_empty_request_reads_the_clock_alone(bench: &mut Bench<'_>) -> Result<(), String> {
     let snapshot = bench.store.read(&ReadRequest::default()).map_err(told)?;
     same("frontiers and windows", (snapshot.frontiers, snapshot.windows), (vec![], vec![]))?;
+    let mut times = 0;
+    let beside = bench.store.read_beside(&ReadRequest::default(), &mut || times += 1).map_err(told)?;
+    same("the same beside something else", (beside.frontiers, beside.windows, times), (vec![], vec![], 1))?;
     same("the clock goes on", snapshot.clock >= bench.now, true)?;
     same("no merges", bench.store.merge(&[]).map_err(told)?, vec![])?;
     same("no starts", bench.store.start_frontiers(&[]).map_err(told)?, vec![])

@@ -1,5 +1,6 @@
 //! Performing the engine's steps on the ports. No decision is made here.
 
+use super::ahead::Ahead;
 use super::codec::Codec;
 use super::engine::step::{Batch, Found, InboundItem, Input, IntentItem, Locate, Plan, Reading, Step, Take};
 use super::merging::{Merged, Merging};
@@ -33,6 +34,8 @@ pub struct Hands<L, S, C> {
     pub neighbours: Option<Neighbours>,
     /// The spans of what is done; none unless somebody collects them.
     pub tracer: Option<Tracer>,
+    /// What was polled while the store was asked.
+    pub ahead: Ahead,
 }
 
 /// What came of a step.
@@ -111,30 +114,12 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     }
 
     fn poll(&mut self, take: Take) -> Result<Batch, Fault> {
-        let Take { wait_ms, max_inbound, max_intents } = take;
-        let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
-        let polled = self.log.poll(PollRequest { wait, max_inbound, max_intents })?;
-        let has_news = self.neighbours.as_ref().is_some_and(Neighbours::have_news);
-        let Polled { settled, assignment, records, is_cut, ends, out_of_range, topology } = polled;
-        let mut batch =
-            Batch { settled, assignment, has_news, is_cut, ends, out_of_range, topology, ..Batch::default() };
-        // Items are large: growing step by step would copy each of them again.
-        let inbound = records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).count();
-        batch.inbound.reserve_exact(inbound);
-        batch.intents.reserve_exact(records.len() - inbound);
-        for fetched in records {
-            let (epoch, record) = (fetched.epoch, fetched.record);
-            match record.stream {
-                Stream::Inbound => {
-                    let decoded = self.codec.decode_inbound(&record);
-                    batch.inbound.push(InboundItem::new(epoch, record, decoded));
-                }
-                Stream::Intent => {
-                    let decoded = self.codec.decode_intent(&record);
-                    batch.intents.push(IntentItem { epoch, record, decoded });
-                }
-            }
-        }
+        let mut batch = match self.ahead.answer(take) {
+            Some(polled) => polled?,
+            None => poll_and_decode(&mut self.log, &self.codec, take)?,
+        };
+        batch.has_news = self.neighbours.as_ref().is_some_and(Neighbours::have_news);
+        self.ahead.learn(take, &batch);
         if let Some(tracer) = &mut self.tracer {
             tracer.polled(&batch, self.clock.now().wall);
         }
@@ -149,6 +134,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         // Should our clock run ahead of the store's, then its time says what is still open there.
         let ahead = (self.clock.now().wall - snapshot.clock).max(Span::ZERO);
         let mut location = self.log.locate(&locate.partitions, locate.since - ahead)?;
+        self.ahead.forget_topology();
         let mut others = Vec::new();
         if !location.group_has_offsets {
             let frontiers = location.topology.all().collect();
@@ -179,7 +165,8 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         if !plan.ends.is_empty() {
             self.log.request_ends(&plan.ends)?;
         }
-        let snapshot = self.store.read(&plan.request);
+        let Hands { log, store, codec, ahead, .. } = self;
+        let snapshot = store.read_beside(&plan.request, &mut || ahead.poll(|take| poll_and_decode(log, codec, take)));
         // Also after a failed read: an answer left behind would be taken for the next one.
         let ends = if plan.ends.is_empty() { Ok(Default::default()) } else { self.log.take_ends() };
         Ok((snapshot?, ends?, sent))
@@ -212,6 +199,33 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         }
         Ok(Input::Aborted)
     }
+}
+
+/// Takes records and says what is in them.
+fn poll_and_decode<L: Log>(log: &mut L, codec: &Codec, take: Take) -> Result<Batch, Fault> {
+    let Take { wait_ms, max_inbound, max_intents } = take;
+    let wait = Duration::from_millis(wait_ms.max(0).unsigned_abs());
+    let polled = log.poll(PollRequest { wait, max_inbound, max_intents })?;
+    let Polled { settled, assignment, records, is_cut, ends, out_of_range, topology } = polled;
+    let mut batch = Batch { settled, assignment, is_cut, ends, out_of_range, topology, ..Batch::default() };
+    // Items are large: growing step by step would copy each of them again.
+    let inbound = records.iter().filter(|fetched| fetched.record.stream == Stream::Inbound).count();
+    batch.inbound.reserve_exact(inbound);
+    batch.intents.reserve_exact(records.len() - inbound);
+    for fetched in records {
+        let (epoch, record) = (fetched.epoch, fetched.record);
+        match record.stream {
+            Stream::Inbound => {
+                let decoded = codec.decode_inbound(&record);
+                batch.inbound.push(InboundItem::new(epoch, record, decoded));
+            }
+            Stream::Intent => {
+                let decoded = codec.decode_intent(&record);
+                batch.intents.push(IntentItem { epoch, record, decoded });
+            }
+        }
+    }
+    Ok(batch)
 }
 
 fn unanswered(step: Step, fault: Fault) -> Performed {

@@ -6,7 +6,7 @@ use crate::ports::{
     AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore,
 };
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A shard's store, measured on the shard's board.
 pub struct MeteredStore<S> {
@@ -35,6 +35,19 @@ impl<S> MeteredStore<S> {
 impl<S: WindowStore> WindowStore for MeteredStore<S> {
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
         self.measure(StoreCall::Read, |store| store.read(request))
+    }
+
+    /// What is done meanwhile does not count.
+    fn read_beside(&mut self, request: &ReadRequest, meanwhile: &mut dyn FnMut()) -> Result<Snapshot, StoreError> {
+        let (began, mut elsewhere) = (Instant::now(), Duration::ZERO);
+        let answer = self.store.read_beside(request, &mut || {
+            let began = Instant::now();
+            meanwhile();
+            elsewhere += began.elapsed();
+        });
+        let waited = began.elapsed().saturating_sub(elsewhere);
+        self.board.tally.count_store_call(StoreCall::Read, answer.is_ok(), waited);
+        answer
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {

@@ -1,5 +1,6 @@
 //! One shard: a thread with its own consumer, transactional producer and store connection.
 
+pub mod ahead;
 pub mod aside;
 pub mod codec;
 pub mod engine;

@@ -13,6 +13,7 @@ use sessiongate::core::policy::{ChannelPolicy, Policy};
 use sessiongate::core::time::Span;
 use sessiongate::core::window::WindowRules;
 use sessiongate::ports::Clock;
+use sessiongate::shard::ahead::Ahead;
 use sessiongate::shard::codec::Codec;
 use sessiongate::shard::engine::Engine;
 use sessiongate::shard::engine::rules::{Partitioning, Rules};
@@ -70,7 +71,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         accept_missing_offsets: false,
         history_is_kept: true,
         seen_windows: 4,
-        batch_records: 100,
+        batch_records: 8,
         lane_bytes: 20_000,
     }
 }
@@ -112,6 +113,7 @@ impl Simulation {
             merging: self.merging(),
             neighbours: self.neighbourhood.as_ref().map(|neighbourhood| neighbourhood.join(Arc::new(|| {}))),
             tracer: None,
+            ahead: Ahead::default(),
         };
         let (engine, sabotage) = (Engine::new(rules), Sabotage::new(self.mutant));
         let tells = std::env::var_os("SESSIONGATE_SIM_TRACE").is_some();

@@ -332,6 +332,7 @@ impl FakeLog {
             }
             polled.records.push(Fetched { epoch, record });
         }
+        polled.is_cut |= !cursor.queue.is_empty();
         if cursor.queue.is_empty() && cursor.fetch == world.stable(at) && cursor.told_end != Some(cursor.fetch) {
             cursor.told_end = Some(cursor.fetch);
             polled.ends.push(ReachedEnd { epoch: cursor.epoch, partition: at, offset: Offset(cursor.fetch) });

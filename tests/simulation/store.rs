@@ -193,6 +193,17 @@ impl FakeStore {
 }
 
 impl WindowStore for FakeStore {
+    /// The answer is of a moment before what is done meanwhile, or after it.
+    fn read_beside(&mut self, request: &ReadRequest, meanwhile: &mut dyn FnMut()) -> Result<Snapshot, StoreError> {
+        if self.world.borrow_mut().rng.permille(500) {
+            meanwhile();
+            return self.read(request);
+        }
+        let answer = self.read(request);
+        meanwhile();
+        answer
+    }
+
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
         if self.fault(10) {
             return away();

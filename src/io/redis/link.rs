@@ -1,6 +1,6 @@
 //! One connection that is made when it is needed, and given up at the first error.
 
-use super::server::{Server, exchange};
+use super::server::{Server, exchange_beside};
 use crate::ports::StoreError;
 use redis::{Connection, Pipeline, ServerErrorKind, Value};
 use std::time::Duration;
@@ -57,18 +57,32 @@ impl Link {
 
     /// Runs the commands in one round trip and gives their answers in order, errors of the server among them.
     pub(super) fn send(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
+        self.send_beside(pipeline, &mut || {})
+    }
+
+    fn send_beside(&mut self, pipeline: &Pipeline, meanwhile: &mut dyn FnMut()) -> Result<Vec<Value>, StoreError> {
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => self.server.connect(self.patience)?,
         };
-        let answers = exchange(&mut connection, pipeline).map_err(|error| self.server.error(&error))?;
+        let answers =
+            exchange_beside(&mut connection, pipeline, meanwhile).map_err(|error| self.server.error(&error))?;
         self.connection = Some(connection);
         Ok(answers)
     }
 
     /// As `send`; the first error that the server answers is the error of all.
     pub(super) fn ask(&mut self, pipeline: &Pipeline) -> Result<Vec<Value>, StoreError> {
-        let answers = self.send(pipeline)?;
+        self.ask_beside(pipeline, &mut || {})
+    }
+
+    /// The same, and something is done while the answers are on their way; not if nothing could be sent.
+    pub(super) fn ask_beside(
+        &mut self,
+        pipeline: &Pipeline,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<Vec<Value>, StoreError> {
+        let answers = self.send_beside(pipeline, meanwhile)?;
         self.refuse_errors(answers)
     }
 

@@ -26,7 +26,7 @@ use cluster::Cluster;
 use redis::Value;
 use standalone::Standalone;
 
-/// A merge blocks Redis for about a microsecond a window; callers cut longer ranges.
+/// A merge blocks Redis for five to ten microseconds a window; callers cut longer ranges.
 pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
 
 /// Where Redis is, and what our keys are called there.
@@ -135,6 +135,10 @@ impl RedisStore {
 impl WindowStore for RedisStore {
     fn read(&mut self, request: &ReadRequest) -> Result<Snapshot, StoreError> {
         self.place().read(request)
+    }
+
+    fn read_beside(&mut self, request: &ReadRequest, meanwhile: &mut dyn FnMut()) -> Result<Snapshot, StoreError> {
+        self.place().read_beside(request, meanwhile)
     }
 
     fn merge(&mut self, calls: &[MergeCall]) -> Result<Vec<MergeOutcome>, StoreError> {

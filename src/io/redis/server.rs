@@ -100,10 +100,20 @@ pub(super) fn open(way: &Way, patience: Patience) -> Result<Connection, StoreErr
 /// Sends the commands and takes their answers. Not the library's own query: after a time-out it would go on to wait
 /// for each further answer.
 pub(super) fn exchange(connection: &mut Connection, pipeline: &Pipeline) -> RedisResult<Vec<Value>> {
+    exchange_beside(connection, pipeline, &mut || {})
+}
+
+/// The same, and something is done while the answers are on their way; not if nothing could be sent.
+pub(super) fn exchange_beside(
+    connection: &mut Connection,
+    pipeline: &Pipeline,
+    meanwhile: &mut dyn FnMut(),
+) -> RedisResult<Vec<Value>> {
     if pipeline.is_empty() {
         return Ok(Vec::new());
     }
     connection.send_packed_command(&pipeline.get_packed_pipeline())?;
+    meanwhile();
     (0..pipeline.len()).map(|_| connection.recv_response()).collect()
 }
 

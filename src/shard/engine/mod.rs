@@ -93,6 +93,8 @@ pub struct Engine {
     epoch: u32,
     /// The last poll left nothing behind.
     took_all: bool,
+    /// It brought as many inbound records as it could.
+    inbound_is_behind: bool,
     /// The next poll's answer says nothing of what there is to take.
     is_resting: bool,
     /// What rests; none when nobody knows.
@@ -130,6 +132,7 @@ impl Engine {
             meets_newer: false,
             epoch: 0,
             took_all: true,
+            inbound_is_behind: false,
             is_resting: false,
             paused: None,
             pace: Pace::default(),

@@ -4,6 +4,8 @@
 const LONGEST_PAUSE_MS: i64 = 1_000;
 /// How often a shard looks at its frontiers without any other reason.
 const LOOK_EVERY_MS: i64 = 1_000;
+/// How often ends are asked for while there is more inbound than a poll takes.
+const ASK_EVERY_MS: i64 = 100;
 
 /// Attempts and looks, on the monotonic clock.
 #[derive(Default, Debug)]
@@ -13,6 +15,7 @@ pub(super) struct Pace {
     look_at_ms: i64,
     evaluate_at_ms: i64,
     evaluate_pause_ms: i64,
+    ask_at_ms: i64,
 }
 
 impl Pace {
@@ -53,6 +56,16 @@ impl Pace {
         self.evaluate_at_ms = now_ms + self.evaluate_pause_ms;
     }
 
+    /// Whether ends that nobody knows yet are asked for now. A shard that is behind will not have applied all below them at
+    /// once: there is time to ask for many intents together.
+    pub(super) fn asks_for_ends(&mut self, is_behind: bool, now_ms: i64) -> bool {
+        let asks = !is_behind || now_ms >= self.ask_at_ms;
+        if asks {
+            self.ask_at_ms = now_ms + ASK_EVERY_MS;
+        }
+        asks
+    }
+
     pub(super) fn look_at_ms(&self) -> i64 {
         self.look_at_ms
     }
@@ -87,5 +100,19 @@ impl Excused {
     /// The clock that counts.
     pub(super) fn counting_ms(&self, now_ms: i64) -> i64 {
         self.since_ms.unwrap_or(now_ms) - self.total_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_asked_for_at_once_and_now_and_then_by_who_is_behind() {
+        let mut pace = Pace::default();
+        let asked: Vec<i64> = (1..=250).filter(|now_ms| pace.asks_for_ends(true, *now_ms)).collect();
+        assert_eq!(asked, [1, 101, 201]);
+        assert!(pace.asks_for_ends(false, 251) && pace.asks_for_ends(false, 252));
+        assert!(!pace.asks_for_ends(true, 351) && pace.asks_for_ends(true, 352));
     }
 }

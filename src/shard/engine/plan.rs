@@ -46,7 +46,7 @@ impl Engine {
             }
             unobserved |= lane.back().is_some_and(|waiting| waiting.ends.is_none());
         }
-        if unobserved {
+        if unobserved && self.pace.asks_for_ends(self.inbound_is_behind, now.mono_ms) {
             plan.ends = plan.request.frontiers.clone();
         }
         plan

@@ -63,6 +63,13 @@ pub struct Take {
     pub max_intents: usize,
 }
 
+impl Take {
+    /// Nothing but news.
+    pub(in crate::shard) fn takes_nothing(&self) -> bool {
+        self.max_inbound == 0 && self.max_intents == 0
+    }
+}
+
 /// Partitions to be found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Locate {

@@ -16,6 +16,7 @@ impl Engine {
         }
         if !std::mem::take(&mut self.is_resting) {
             let most = batch.inbound.len().max(batch.intents.len());
+            self.inbound_is_behind = batch.inbound.len() >= self.rules.batch_records;
             self.took_all = most < self.rules.batch_records && !batch.is_cut;
         }
         if let Some(topology) = batch.topology {
