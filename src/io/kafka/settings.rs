@@ -232,9 +232,8 @@ impl KafkaSettings {
             config
                 .set("transactional.id", id)
                 .set("transaction.timeout.ms", &transaction_timeout)
-                // Nobody sees an output before its commit, which flushes. And while a batch is on its way, librdkafka
-                // (2.12) polls without a pause for the next of that partition once its linger is over.
-                .set("linger.ms", "20");
+                // Nobody sees an output before its commit. But those that are in their topics by then need not be waited for.
+                .set("linger.ms", "1");
         }
         apply(config, &self.producer, RESERVED_PRODUCER)
     }
