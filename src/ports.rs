@@ -293,7 +293,8 @@ pub trait Log {
     }
 
     /// Takes what is there, waiting for the first of it at most as long as asked. Also keeps the group membership
-    /// alive: call it (with room for nothing) while waiting for something else.
+    /// alive: call it (with room for nothing) while waiting for something else. After an error nothing is lost that it would
+    /// have told: the next call tells it.
     fn poll(&mut self, request: PollRequest) -> Result<Polled, LogError>;
 
     /// Reads committed offsets, bounds, and where the history after `since` begins.

@@ -44,6 +44,13 @@ impl Ahead {
         }
     }
 
+    /// Everything was given up since: how a commit before that ended is no news of any that comes.
+    pub(super) fn forget_settled(&mut self) {
+        if let Some(Ok(batch)) = &mut self.polled {
+            batch.settled = None;
+        }
+    }
+
     /// The topic was looked at since: what waits knows less.
     pub(super) fn forget_topology(&mut self) {
         if let Some(Ok(batch)) = &mut self.polled {
@@ -102,12 +109,16 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_is_told_to_whoever_polls_next_and_a_topology_goes_with_a_closer_look() {
+    fn a_fault_is_told_to_whoever_polls_next_and_old_news_goes_with_a_closer_look_and_an_abort() {
         let mut ahead = behind();
         ahead.poll(|_| Err(LogError::Unavailable("away".to_owned()).into()));
         assert!(ahead.answer(REST).is_some_and(|polled| polled.is_err()));
         ahead.poll(|_| Ok(news()));
         ahead.forget_topology();
-        assert!(ahead.answer(TAKE).is_some_and(|polled| polled.is_ok_and(|batch| batch.topology.is_none())));
+        let Some(Ok(batch)) = ahead.answer(TAKE) else { panic!("something waits") };
+        assert!(batch.topology.is_none() && batch.settled.is_some());
+        ahead.poll(|_| Ok(news()));
+        ahead.forget_settled();
+        assert!(ahead.answer(TAKE).is_some_and(|polled| polled.is_ok_and(|batch| batch.settled.is_none())));
     }
 }

@@ -194,6 +194,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
 
     fn abort(&mut self) -> Result<Input, Fault> {
         self.log.abort()?;
+        self.ahead.forget_settled();
         if let Some(tracer) = &mut self.tracer {
             tracer.aborted();
         }

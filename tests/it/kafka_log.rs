@@ -610,6 +610,36 @@ fn the_embedded_brokers_carry_a_demonstration() {
     assert_eq!(world.committed_outputs(), ["out"]);
 }
 
+#[test]
+fn the_end_of_a_commit_outlives_a_poll_that_fails() {
+    let mut world = World::without_topics("outlives");
+    let topics = [world.topic(Stream::Inbound).to_owned(), world.topic(Stream::Intent).to_owned()];
+    let mock = MockCluster::start(&[&topics[0], &topics[1], &world.output], 2).unwrap();
+    world.settings.brokers = mock.bootstrap_servers();
+    world.settings.history = HistorySource::FromStart;
+    world.settings.call_timeout = Duration::from_millis(500);
+    let mut log = world.assigned();
+    log.produce(vec![world.output("out")]).unwrap();
+    log.begin_commit(&BTreeMap::from([(intent(1), Offset(0))])).unwrap();
+    log.request_ends(&[Partition(0)]).unwrap();
+    drop(mock);
+    // Nobody polls for longer than a commit takes, whatever becomes of it. Then two things wait to be told: how it ended, and
+    // that all brokers are gone.
+    let waited = Instant::now();
+    while waited.elapsed() < world.settings.call_timeout * 6 {
+        let _ = log.take_ends();
+    }
+    let (mut has_ended, mut has_failed, deadline) = (false, false, Instant::now() + PATIENCE);
+    while !has_ended || !has_failed {
+        assert!(Instant::now() < deadline, "ended: {has_ended}, failed: {has_failed}");
+        match log.poll(PollRequest { max_inbound: 0, max_intents: 0, ..ALL }) {
+            Ok(polled) => has_ended |= polled.settled.is_some(),
+            Err(LogError::Unavailable(_)) => has_failed = true,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
 /// Partitions are assigned, and nothing is taken up when the membership ends.
 fn expelled_while_it_is_asked(test: &str, has_gone_on: bool) {
     let mut world = World::without_topics(test);

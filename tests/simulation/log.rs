@@ -363,6 +363,10 @@ impl Log for FakeLog {
             return away();
         }
         let mut polled = Polled { settled: self.settled()?, ..Polled::default() };
+        let is_careless = self.world.borrow().mutant == Some(Mutant::FailedPollTakesNewsAlong);
+        if is_careless && polled.settled.is_some() && self.fault(100) {
+            return away();
+        }
         {
             let mut world = self.world.borrow_mut();
             let now = world.now;

@@ -43,9 +43,10 @@ pub enum Mutant {
     CommitBelievedAtOnce,
     NextKeptAfterAbort,
     NeighboursTellHalf,
+    FailedPollTakesNewsAlong,
 }
 
-pub const MUTANTS: [Mutant; 13] = [
+pub const MUTANTS: [Mutant; 14] = [
     Mutant::WindowsBeforeCommit,
     Mutant::FrontierByItself,
     Mutant::WindowsThenFrontiers,
@@ -59,6 +60,7 @@ pub const MUTANTS: [Mutant; 13] = [
     Mutant::CommitBelievedAtOnce,
     Mutant::NextKeptAfterAbort,
     Mutant::NeighboursTellHalf,
+    Mutant::FailedPollTakesNewsAlong,
 ];
 
 /// An inbound record as its writer knows it.

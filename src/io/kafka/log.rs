@@ -81,13 +81,16 @@ impl Log for KafkaLog {
         self.output.serve();
         self.lookup.serve();
         loop {
-            let mut polled = Polled { settled: self.output.settled()?, ..Polled::default() };
+            let mut polled = Polled::default();
             self.consumer.take(&request, &mut polled)?;
+            // Behind the consumer, whose trouble must not take the end of a commit along: nobody would hear of it again. And
+            // behind the clearing of the wake-up: an end that comes from here on is not slept over.
+            polled.settled = self.output.settled()?;
             // A topology that cannot be read must not take records along that were read.
             let tended = self.topology.tend(&self.lookup);
             polled.topology = self.topology.news();
             let left = deadline.saturating_duration_since(Instant::now());
-            // The wake-up was cleared before: whoever calls from here on ends the wait below.
+            // Whoever calls from here on ends the wait below.
             if !is_empty(&polled) || self.is_called.swap(false, Ordering::Acquire) {
                 return Ok(polled);
             }
