@@ -167,6 +167,7 @@ impl Shard {
             longest_transaction: Span::from_millis(300),
             max_transaction_records: RECORDS,
             gathered_windows: RECORDS,
+            gathered_at_first: RECORDS,
             windows_per_call: 2_000,
             gathers_for: Span::from_secs(5),
             dedup_records: 100_000,

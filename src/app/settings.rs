@@ -16,8 +16,10 @@ const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// Partitions that are behind gather at most so many windows, at 100 to 200 bytes each, before Redis gets them: those of all
 /// shards together.
 const GATHERED_WINDOWS: usize = 200_000;
+/// Each shard gathers so many at first, and where they do not come again: enough for transactions that are worth a commit.
+const GATHERED_AT_FIRST: usize = 12_500;
 /// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
-const WINDOWS_PER_CALL: usize = 1_000;
+const WINDOWS_PER_CALL: usize = 500;
 /// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
 const GATHERS_FOR: Span = Span::from_secs(5);
 /// A poll takes at most so many records of each stream.
@@ -99,6 +101,7 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         longest_transaction: config.worker.commit_interval + COMMIT_CAP,
         max_transaction_records: MAX_TRANSACTION_RECORDS,
         gathered_windows: GATHERED_WINDOWS / sharing,
+        gathered_at_first: GATHERED_AT_FIRST,
         windows_per_call: WINDOWS_PER_CALL,
         gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),

@@ -6,13 +6,14 @@ use super::intent::{Intent, IntentHash};
 use super::record::Reject;
 use super::template::TemplateUpdate;
 use compact_str::CompactString;
+use smallvec::SmallVec;
 
 /// A record of what customers did or a provider reported: it may hold many events, of several kinds, and a bad one does
 /// not take the others along.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct DecodedInbound {
-    /// What could be understood, in order.
-    pub events: Vec<InboundEvent>,
+    /// What could be understood, in order: mostly one.
+    pub events: SmallVec<[InboundEvent; 1]>,
     /// Sends that failed, as far as they say anything of a window.
     pub deliveries: Vec<FailedDelivery>,
     /// Changes of templates.

@@ -166,7 +166,7 @@ mod tests {
 
     fn everything() -> DecodedInbound {
         DecodedInbound {
-            events: vec![event("status", 1), event("text", 900_000), event("hologram", 1)],
+            events: vec![event("status", 1), event("text", 900_000), event("hologram", 1)].into(),
             deliveries: vec![failed(131_049, 1), failed(470, 900_000)],
             templates: vec![paused()],
             rejects: vec![Reject::new(ReasonCode::MissingField, "from")],

@@ -62,7 +62,7 @@ impl Decoder {
         if matches!(format, Format::Auto | Format::Canonical)
             && let Some(event) = canonical::usual_event(record, &|channel| self.knows(channel))
         {
-            return DecodedInbound { events: vec![event], ..DecodedInbound::default() };
+            return DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
         }
         self.decode(record, Topic::InboundMessage, format)
     }

@@ -31,10 +31,6 @@ pub(super) struct Findings {
 
 impl Findings {
     pub(super) fn event(&mut self, event: InboundEvent) {
-        if self.decoded.events.is_empty() {
-            // Most records hold one: room for four would push others out of the processor's caches.
-            self.decoded.events.reserve_exact(1);
-        }
         self.decoded.events.push(event);
     }
 

@@ -165,7 +165,7 @@ mod tests {
         let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
         let policy = Policy::new([(Channel::new("messenger"), ChannelPolicy::new(rules))]);
         let decoded = Decoder::new(Formats::default(), policy).decode_inbound(&record);
-        assert_eq!((decoded.events, decoded.rejects), (vec![event], vec![]));
+        assert_eq!((decoded.events, decoded.rejects), ([event].into(), vec![]));
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         longest_transaction: Span::from_millis(60),
         max_transaction_records: 40,
         gathered_windows: 4,
+        gathered_at_first: 2,
         windows_per_call: 2,
         gathers_for: Span::from_millis(300),
         dedup_records: DEDUP_RECORDS,

@@ -1,4 +1,4 @@
-//! Windows and frontiers in one Redis: one round trip for a read, one for some thousand windows to be merged.
+//! Windows and frontiers in one Redis: one round trip for a read, one for some hundred windows to be merged.
 
 use super::link::{Link, ScriptFile};
 use super::server::Server;
@@ -14,7 +14,7 @@ use redis::{Cmd, Pipeline};
 use std::collections::BTreeMap;
 
 /// A round trip merges about so many windows: reads that come meanwhile wait for all of them.
-const WINDOWS_A_TRIP: usize = 2_000;
+const WINDOWS_A_TRIP: usize = 500;
 
 /// The windows and frontiers of one deployment in a Redis (or Valkey) without cluster mode.
 ///
@@ -236,8 +236,8 @@ mod tests {
     }
 
     #[test]
-    fn a_round_trip_takes_some_thousand_windows_and_always_a_call() {
-        assert_eq!(of_one_trip(&[call(0, 500), call(0, 500), call(0, 1_000), call(0, 1)]), 3);
+    fn a_round_trip_takes_some_hundred_windows_and_always_a_call() {
+        assert_eq!(of_one_trip(&[call(0, 200), call(0, 200), call(0, 500), call(0, 1)]), 3);
         assert_eq!(of_one_trip(&[call(0, 9_000), call(0, 1)]), 1);
         assert_eq!(of_one_trip(&vec![call(0, 0); 40]), 40);
     }

@@ -19,9 +19,6 @@ use std::hash::BuildHasherDefault;
 /// The room for windows that is kept when there are fewer.
 const ROOM: usize = 2_000;
 
-/// This part of what may be gathered is gathered to begin with, and where gathering spares nothing.
-const LEAST_SHARE: usize = 8;
-
 /// Gathering is worth its memory when one window in so many comes again while it is remembered.
 const WORTH_GATHERING: usize = 8;
 
@@ -182,20 +179,24 @@ impl Holding {
         now_ms: i64,
     ) -> bool {
         self.forced
-            || self.listed >= self.most_listed(rules)
+            || self.is_full(rules)
             || now_ms - gathered.since_ms >= rules.gathers_for.as_millis()
             || cursors.get(&partition).is_none_or(|cursor| cursor.caught_up)
     }
 
+    /// Whether as much is gathered as may be.
+    pub(super) fn is_full(&self, rules: &Rules) -> bool {
+        self.listed >= self.most_listed(rules)
+    }
+
     fn most_listed(&self, rules: &Rules) -> usize {
-        let share = if self.gathers_much { 1 } else { LEAST_SHARE };
-        (rules.gathered_windows / share).max(1)
+        if self.gathers_much { rules.gathered_windows.max(1) } else { rules.gathered_at_first.max(1) }
     }
 
     /// Whether it pays to gather shows by how many windows come again after the store was told of them. Where hardly any does,
     /// as with millions of customers, waiting for them would only take memory.
     fn learn_what_gathering_spares(&mut self, rules: &Rules) {
-        if self.listed >= self.most_listed(rules) {
+        if self.is_full(rules) {
             let again: usize = self.gathered.values().map(|gathered| gathered.again).sum();
             self.gathers_much = again * WORTH_GATHERING >= self.listed;
         }

@@ -27,9 +27,11 @@ pub struct Rules {
     pub longest_transaction: Span,
     /// A transaction with so many records is committed as soon as the one before it is.
     pub max_transaction_records: usize,
-    /// Partitions that are behind gather at most so many windows before the store is told of them: as many while the same ones
-    /// come again, an eighth where they do not.
+    /// Partitions that are behind gather at most so many windows before the store is told of them, while the same ones come
+    /// again.
     pub gathered_windows: usize,
+    /// And so many where they do not, and to begin with.
+    pub gathered_at_first: usize,
     /// A merge call holds about so many: the store serves nobody else meanwhile.
     pub windows_per_call: usize,
     /// Windows are gathered for no longer than this.

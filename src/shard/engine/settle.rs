@@ -86,9 +86,10 @@ impl Engine {
         self.sealed.is_some() || !self.transaction.is_empty()
     }
 
-    /// While those before it are under way, a transaction must not grow without end.
+    /// While those before it are under way, a transaction must not grow without end, nor what the store is to be told.
     pub(super) fn must_wait(&self, now: Now) -> bool {
-        !self.may_seal() && (self.transaction.is_full(&self.rules) || self.is_old(now))
+        let is_full = || self.transaction.is_full(&self.rules) || self.holding.is_full(&self.rules);
+        !self.may_seal() && (is_full() || self.is_old(now))
     }
 
     fn is_old(&self, now: Now) -> bool {
@@ -102,8 +103,9 @@ impl Engine {
             return self.holding.is_due(&self.inbound, &self.rules, now.mono_ms);
         };
         let ripe = due <= now.mono_ms && (self.took_all || self.is_old(now));
+        let is_full = self.transaction.is_full(&self.rules) || self.holding.is_full(&self.rules);
         // Where only the store has to be told, there is nothing to wait for.
-        ripe || self.transaction.is_full(&self.rules) || !self.transaction.needs_commit()
+        ripe || is_full || !self.transaction.needs_commit()
     }
 
     /// From when on a transaction counts that begins with what waited for so long: from when it was taken, since its

@@ -40,6 +40,7 @@ fn rules() -> Rules {
         longest_transaction: Span::from_millis(300),
         max_transaction_records: 100,
         gathered_windows: 100,
+        gathered_at_first: 100,
         windows_per_call: 2_000,
         gathers_for: Span::from_secs(5),
         dedup_records: 100,
@@ -301,7 +302,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
     let rules = Rules { partitioning: Partitioning::CoPartitioned, ..rules() };
     let mut engine = placed(rules, location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
-    let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
+    let decoded = DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
     let item = InboundItem::new(1, record(INBOUND, 5), decoded);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
@@ -484,7 +485,7 @@ fn what_is_not_in_the_store_yet_is_told_and_nothing_once_it_leaves() {
     let mut engine = placed(rules(), location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
     let event = text_of("5511");
-    let decoded = DecodedInbound { events: vec![event], ..DecodedInbound::default() };
+    let decoded = DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
     let item = InboundItem::new(1, record(INBOUND, 5), decoded);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };

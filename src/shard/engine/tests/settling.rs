@@ -9,7 +9,7 @@ fn turns(engine: &mut Engine, customers: &[&str], fails: bool) -> (Vec<Vec<Merge
     let (mut merges, mut commits, mut stored, mut under_way) = (Vec::new(), 0, 0, None);
     for (turn, customer) in (0..).zip(customers) {
         let now = now_at(NOW + 2_000 * turn);
-        let decoded = DecodedInbound { events: vec![text_of(customer)], ..DecodedInbound::default() };
+        let decoded = DecodedInbound { events: [text_of(customer)].into(), ..DecodedInbound::default() };
         let item = InboundItem::new(1, record(INBOUND, turn), decoded);
         let mut inbound = vec![item];
         for _ in 0..20 {
@@ -110,7 +110,7 @@ fn a_window_is_held_until_the_store_has_all_that_was_made_of_it() {
 
 #[test]
 fn windows_are_gathered_for_as_long_as_the_same_ones_come_again() {
-    let (mut holding, rules) = (Holding::default(), Rules { gathered_windows: 320, ..rules() });
+    let (mut holding, rules) = (Holding::default(), Rules { gathered_windows: 320, gathered_at_first: 20, ..rules() });
     let behind = InboundCursor {
         epoch: 1,
         topic_id: TopicId::new("topic-1"),
@@ -141,6 +141,40 @@ fn windows_are_gathered_for_as_long_as_the_same_ones_come_again() {
             break holding.give(&cursors, &rules, NOW).lists.iter().map(Vec::len).sum::<usize>();
         }
     };
-    assert_eq!([1_000, 10, 8, 2, 8].map(&mut told), [40, 40, 40, 320, 320]);
-    assert_eq!([10, 10, 1_000].map(&mut told), [320, 40, 40]);
+    assert_eq!([1_000, 10, 8, 2, 8].map(&mut told), [20, 20, 20, 320, 320]);
+    assert_eq!([10, 10, 1_000].map(&mut told), [320, 20, 20]);
+}
+
+#[test]
+fn what_has_no_room_is_given_at_once_and_nothing_more_is_taken_until_the_store_has_it() {
+    let location = location(located(INBOUND, Some(0), 0, 100), located(INTENTS, Some(0), 0, 0), true);
+    let rules = Rules { gathered_at_first: 2, ..rules() };
+    let mut engine = placed(rules, location, Stored::Known(frontier(0)));
+    settle(&mut engine, now_at(NOW));
+    let (mut offset, mut commits) = (0, 0);
+    // Two windows fill it. The second merge waits for the first, and the third for the second.
+    for _ in 0..100 {
+        let input = match engine.step(now_at(NOW)) {
+            Step::Read(plan) => read(Stored::Known(frontier(0)), plan, 0, NOW, now_at(NOW)),
+            Step::Produce(_) => Input::Produced,
+            Step::SetPaused(_) => Input::PausesSet,
+            Step::Merge(_) => Input::MergeBegun,
+            Step::Commit(_) => {
+                commits += 1;
+                engine.feed(Input::CommitBegun, now_at(NOW));
+                Input::Polled(Box::new(Batch { settled: Some(Settled::Committed), ..Batch::default() }))
+            }
+            Step::Poll(take) if take.max_inbound == 0 => Input::Polled(Box::default()),
+            Step::Poll(_) => {
+                let customer = offset.to_string();
+                let decoded = DecodedInbound { events: [text_of(&customer)].into(), ..DecodedInbound::default() };
+                let item = InboundItem::new(1, record(INBOUND, offset), decoded);
+                offset += 1;
+                Input::Polled(Box::new(Batch { inbound: vec![item], is_cut: true, ..Batch::default() }))
+            }
+            other => panic!("{other:?}"),
+        };
+        engine.feed(input, now_at(NOW));
+    }
+    assert_eq!((offset, commits, engine.holding.len()), (6, 2, 6));
 }
