@@ -5,6 +5,7 @@ use super::known::Known;
 use super::notice::Notice;
 use super::rules::Partitioning;
 use super::step::{InboundItem, Touched};
+use super::take::FETCHED_AT_A_TIME;
 use crate::core::emission::{DeadLetter, Emission, WindowChange, WindowEvent};
 use crate::core::ids::{CustomerId, Partition};
 use crate::core::inbound::InboundEvent;
@@ -49,12 +50,15 @@ impl Engine {
         let (mut from, emit_from) = (cursor.next, cursor.emit_from);
         cursor.next = row.last().map_or(from, |item| item.record.offset.next());
         cursor.note_progress();
-        for item in row {
-            let to = item.record.offset.next();
-            self.holding.extend(partition, (from, to), self.rules.windows_per_call, now.mono_ms);
-            from = to;
-            self.transaction.count_record(since_ms);
-            self.apply(item, item.record.offset >= emit_from, known, clock);
+        for items in row.chunks(FETCHED_AT_A_TIME) {
+            items.iter().flat_map(|item| &item.touched).for_each(|touched| self.holding.fetch(touched.print));
+            for item in items {
+                let to = item.record.offset.next();
+                self.holding.extend(partition, (from, to), self.rules.windows_per_call, now.mono_ms);
+                from = to;
+                self.transaction.count_record(since_ms);
+                self.apply(item, item.record.offset >= emit_from, known, clock);
+            }
         }
         if from > emit_from {
             self.transaction.set_offset(StreamPartition::inbound(partition), from, now.mono_ms);

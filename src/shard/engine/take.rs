@@ -9,6 +9,10 @@ use crate::core::time::Now;
 use crate::ports::{OutOfRange, ReachedEnd};
 use std::sync::Arc;
 
+/// So many records are looked up ahead of their turn. Most look-ups miss the processor's caches, and it waits for several
+/// at a time where nothing rests on the answers; with more, the first would be gone again.
+pub(super) const FETCHED_AT_A_TIME: usize = 64;
+
 impl Engine {
     pub(super) fn take(&mut self, batch: Batch, now: Now) {
         if let Some(settled) = &batch.settled {
@@ -23,14 +27,10 @@ impl Engine {
             self.new_topology(topology);
         }
         self.take_inbound(batch.inbound, now);
-        // They come in long rows of one partition.
-        for row in batch.intents.chunk_by(|one, next| one.record.partition == next.record.partition) {
-            let lane = row.first().and_then(|first| self.lanes.get(&first.record.partition));
-            let Some(lane) = lane else { continue };
-            row.iter().enumerate().for_each(|(nth, item)| lane.noted.fetch(nth, &item.decoded));
-        }
-        for item in batch.intents {
-            self.take_intent(item, now);
+        let mut intents = batch.intents.into_iter();
+        while !intents.as_slice().is_empty() {
+            self.fetch_ids(intents.as_slice().get(..FETCHED_AT_A_TIME).unwrap_or(intents.as_slice()));
+            intents.by_ref().take(FETCHED_AT_A_TIME).for_each(|item| self.take_intent(item, now));
         }
         for reached in batch.ends {
             self.take_end(reached);
@@ -52,6 +52,15 @@ impl Engine {
         if made_anew {
             let partitions: Vec<_> = self.inbound.keys().copied().collect();
             partitions.into_iter().for_each(|partition| self.lose(partition));
+        }
+    }
+
+    /// Gets what is about to be looked for into the processor's caches. Records come in long rows of one partition.
+    fn fetch_ids(&self, items: &[IntentItem]) {
+        for row in items.chunk_by(|one, next| one.record.partition == next.record.partition) {
+            let lane = row.first().and_then(|first| self.lanes.get(&first.record.partition));
+            let Some(lane) = lane else { continue };
+            row.iter().enumerate().for_each(|(nth, item)| lane.noted.fetch(nth, &item.decoded));
         }
     }
 
