@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ALL: PollRequest = PollRequest { wait: Duration::from_millis(200), max_inbound: 10_000, max_intents: 10_000 };
+const NOTHING: PollRequest = PollRequest { max_inbound: 0, max_intents: 0, ..ALL };
 
 fn inbound(partition: i32) -> StreamPartition {
     StreamPartition::inbound(Partition(partition))
@@ -69,6 +70,17 @@ impl World {
         let mut settings = KafkaSettings::new(&World::brokers(), &name, &name, topics);
         settings.session_timeout = Duration::from_secs(6);
         World { settings, output: Arc::from(format!("{name}-output")) }
+    }
+
+    /// On brokers inside this process, which end with the second value.
+    fn embedded(test: &str) -> (World, MockCluster) {
+        let mut world = World::without_topics(test);
+        let topics = [world.topic(Stream::Inbound), world.topic(Stream::Intent), &*world.output];
+        let mock = MockCluster::start(&topics, 2).unwrap();
+        world.settings.brokers = mock.bootstrap_servers();
+        world.settings.history = HistorySource::FromStart;
+        world.settings.fetch_wait = Duration::from_millis(5);
+        (world, mock)
     }
 
     fn start(&self) -> KafkaLog {
@@ -223,8 +235,7 @@ fn commit(log: &mut KafkaLog, offsets: &[(StreamPartition, i64)]) -> Settled {
 fn ended(log: &mut KafkaLog) -> Result<Settled, LogError> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let nothing = PollRequest { max_inbound: 0, max_intents: 0, ..ALL };
-        match log.poll(nothing) {
+        match log.poll(NOTHING) {
             Ok(Polled { settled: Some(settled), .. }) => return Ok(settled),
             Ok(_) | Err(LogError::Unavailable(_)) => {}
             Err(error) => return Err(error),
@@ -592,12 +603,7 @@ fn topics_are_described_as_they_are_set() {
 
 #[test]
 fn the_embedded_brokers_carry_a_demonstration() {
-    let mut world = World::without_topics("demo");
-    let topics = [world.topic(Stream::Inbound).to_owned(), world.topic(Stream::Intent).to_owned()];
-    let mock = MockCluster::start(&[&topics[0], &topics[1], &world.output], 2).unwrap();
-    world.settings.brokers = mock.bootstrap_servers();
-    world.settings.history = HistorySource::FromStart;
-    world.settings.fetch_wait = Duration::from_millis(5);
+    let (world, _mock) = World::embedded("demo");
     world.write(inbound(0), &["a"]);
     world.write(intent(1), &["b"]);
     let mut log = world.assigned();
@@ -612,19 +618,15 @@ fn the_embedded_brokers_carry_a_demonstration() {
 
 #[test]
 fn the_end_of_a_commit_outlives_a_poll_that_fails() {
-    let mut world = World::without_topics("outlives");
-    let topics = [world.topic(Stream::Inbound).to_owned(), world.topic(Stream::Intent).to_owned()];
-    let mock = MockCluster::start(&[&topics[0], &topics[1], &world.output], 2).unwrap();
-    world.settings.brokers = mock.bootstrap_servers();
-    world.settings.history = HistorySource::FromStart;
+    let (mut world, mock) = World::embedded("outlives");
     world.settings.call_timeout = Duration::from_millis(500);
     let mut log = world.assigned();
     log.produce(vec![world.output("out")]).unwrap();
     log.begin_commit(&BTreeMap::from([(intent(1), Offset(0))])).unwrap();
     log.request_ends(&[Partition(0)]).unwrap();
     drop(mock);
-    // Nobody polls for longer than a commit takes, whatever becomes of it. Then two things wait to be told: how it ended, and
-    // that all brokers are gone.
+    // Nobody polls for longer than a commit takes, which makes five calls at most, whatever becomes of it. Then two things
+    // wait to be told: how it ended, and that all brokers are gone.
     let waited = Instant::now();
     while waited.elapsed() < world.settings.call_timeout * 6 {
         let _ = log.take_ends();
@@ -632,7 +634,7 @@ fn the_end_of_a_commit_outlives_a_poll_that_fails() {
     let (mut has_ended, mut has_failed, deadline) = (false, false, Instant::now() + PATIENCE);
     while !has_ended || !has_failed {
         assert!(Instant::now() < deadline, "ended: {has_ended}, failed: {has_failed}");
-        match log.poll(PollRequest { max_inbound: 0, max_intents: 0, ..ALL }) {
+        match log.poll(NOTHING) {
             Ok(polled) => has_ended |= polled.settled.is_some(),
             Err(LogError::Unavailable(_)) => has_failed = true,
             Err(error) => panic!("{error}"),
@@ -642,10 +644,7 @@ fn the_end_of_a_commit_outlives_a_poll_that_fails() {
 
 /// Partitions are assigned, and nothing is taken up when the membership ends.
 fn expelled_while_it_is_asked(test: &str, has_gone_on: bool) {
-    let mut world = World::without_topics(test);
-    let topics = [world.settings.topics.inbound.clone(), world.settings.topics.intent.clone()];
-    let mock = MockCluster::start(&[&topics[0], &topics[1]], 2).unwrap();
-    world.settings.brokers = mock.bootstrap_servers();
+    let (world, mock) = World::embedded(test);
     let mut log = world.start();
     let next_change = |log: &mut KafkaLog| poll_until(log, |polled| polled.assignment.is_some()).assignment.unwrap();
     assert!(matches!(next_change(&mut log), Assignment::Assigned(_)));

@@ -195,7 +195,8 @@ impl Holding {
     }
 
     fn most_listed(&self, rules: &Rules) -> usize {
-        if self.gathers_much { rules.gathered_windows.max(1) } else { rules.gathered_at_first.max(1) }
+        let most = if self.gathers_much { rules.gathered_windows } else { rules.gathered_at_first };
+        most.max(1)
     }
 
     /// Whether it pays to gather shows by how many windows come again after the store was told of them. Where hardly any does,

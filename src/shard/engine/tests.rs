@@ -120,6 +120,11 @@ fn record(at: StreamPartition, offset: i64) -> Record {
     Record { stream, partition, offset: Offset(offset), timestamp, key: None, value: None, headers: vec![] }
 }
 
+fn inbound_item(offset: i64, event: InboundEvent) -> InboundItem {
+    let decoded = DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
+    InboundItem::new(1, record(INBOUND, offset), decoded)
+}
+
 fn intent_item(engine_epoch: u32, offset: i64) -> IntentItem {
     let intent = Intent {
         intent_id: IntentId::new(format!("intent-{offset}")),
@@ -302,8 +307,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
     let rules = Rules { partitioning: Partitioning::CoPartitioned, ..rules() };
     let mut engine = placed(rules, location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
-    let decoded = DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
-    let item = InboundItem::new(1, record(INBOUND, 5), decoded);
+    let item = inbound_item(5, event);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
     let snapshot = Snapshot {
@@ -485,8 +489,7 @@ fn what_is_not_in_the_store_yet_is_told_and_nothing_once_it_leaves() {
     let mut engine = placed(rules(), location, Stored::Known(frontier(5)));
     settle(&mut engine, now_at(NOW));
     let event = text_of("5511");
-    let decoded = DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
-    let item = InboundItem::new(1, record(INBOUND, 5), decoded);
+    let item = inbound_item(5, event);
     engine.feed(Input::Polled(Box::new(Batch { inbound: vec![item], ..Batch::default() })), now_at(NOW));
     let Step::Read(plan) = engine.step(now_at(NOW)) else { panic!("nothing is read") };
     engine.feed(read(Stored::Known(frontier(5)), plan, 6, NOW, now_at(NOW)), now_at(NOW));

@@ -74,9 +74,10 @@ fn a_worker_that_slept_past_its_session_and_its_transaction_wakes_up_and_harms_n
 #[test]
 fn a_third_worker_joins_under_load_and_leaves_again() {
     let site = Site::new("rebalance", 4);
-    let _workers = [start(&site, &PATIENT_TIMEOUTS), start(&site, &PATIENT_TIMEOUTS)];
+    let another = || start(&site, &PATIENT_TIMEOUTS);
+    let _workers = [another(), another()];
     Round::new("a worker joins and leaves", &site).run(|live, pace| {
-        let third = start(&site, &PATIENT_TIMEOUTS);
+        let third = another();
         live.go_on_for(pace.silence);
         assert!(third.stop().success(), "the worker did not leave in order");
     });

@@ -9,9 +9,7 @@ fn turns(engine: &mut Engine, customers: &[&str], fails: bool) -> (Vec<Vec<Merge
     let (mut merges, mut commits, mut stored, mut under_way) = (Vec::new(), 0, 0, None);
     for (turn, customer) in (0..).zip(customers) {
         let now = now_at(NOW + 2_000 * turn);
-        let decoded = DecodedInbound { events: [text_of(customer)].into(), ..DecodedInbound::default() };
-        let item = InboundItem::new(1, record(INBOUND, turn), decoded);
-        let mut inbound = vec![item];
+        let mut inbound = vec![inbound_item(turn, text_of(customer))];
         for _ in 0..20 {
             let input = match engine.step(now) {
                 Step::Read(plan) => read(Stored::Known(frontier(stored)), plan, 0, now.wall.as_millis(), now),
@@ -166,9 +164,7 @@ fn what_has_no_room_is_given_at_once_and_nothing_more_is_taken_until_the_store_h
             }
             Step::Poll(take) if take.max_inbound == 0 => Input::Polled(Box::default()),
             Step::Poll(_) => {
-                let customer = offset.to_string();
-                let decoded = DecodedInbound { events: [text_of(&customer)].into(), ..DecodedInbound::default() };
-                let item = InboundItem::new(1, record(INBOUND, offset), decoded);
+                let item = inbound_item(offset, text_of(&offset.to_string()));
                 offset += 1;
                 Input::Polled(Box::new(Batch { inbound: vec![item], is_cut: true, ..Batch::default() }))
             }
