@@ -24,9 +24,8 @@ pub fn codec(config: &Config) -> Codec {
 /// An encoder for what records of that topic lead to, as large as the outputs' topics take it.
 pub(super) fn encoder_of(config: &Config, found: &Found, topic: &str) -> Encoder {
     let group = &config.kafka.group_id;
-    let size = |bytes: usize| bytes.min(kafka::MAX_OUTPUT_BYTES);
-    Encoder::new(settings::topics(config), group, &format!("/sessiongate/{group}"), size(found.max_output_bytes))
-        .with_max_dead_letter_bytes(size(found.max_dead_letter_bytes))
+    Encoder::new(settings::topics(config), group, &format!("/sessiongate/{group}"), found.max_output_bytes)
+        .with_max_dead_letter_bytes(found.max_dead_letter_bytes)
         .with_origin(topic)
 }
 

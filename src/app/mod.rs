@@ -11,7 +11,7 @@ pub mod traces;
 use crate::config::Config;
 use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
-use crate::io::kafka::{self, KafkaLog, KafkaSettings};
+use crate::io::kafka::{KafkaLog, KafkaSettings};
 use crate::ports::{Log, StoreError, WindowStore};
 use crate::shard::ahead::Ahead;
 use crate::shard::codec::Codec;
@@ -118,8 +118,8 @@ pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
         rules: settings::rules(config, found),
         formats: settings::formats(config),
         topics: settings::topics(config),
-        max_output_bytes: found.max_output_bytes.min(kafka::MAX_OUTPUT_BYTES),
-        max_dead_letter_bytes: found.max_dead_letter_bytes.min(kafka::MAX_OUTPUT_BYTES),
+        max_output_bytes: found.max_output_bytes,
+        max_dead_letter_bytes: found.max_dead_letter_bytes,
         templates: Arc::default(),
         tracing: None,
     });

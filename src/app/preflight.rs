@@ -5,7 +5,7 @@ use crate::config::{Config, Partitioning};
 use crate::core::time::Span;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::admin::{self, TopicState};
-use crate::io::kafka::{KafkaSettings, Unanswered};
+use crate::io::kafka::{KafkaSettings, MAX_OUTPUT_BYTES, Unanswered};
 use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
 use crate::ports::{Clock, StoreError};
 use crate::wire::output::SMALLEST_MAX_OUTPUT_BYTES;
@@ -65,9 +65,9 @@ impl fmt::Display for Problem {
 /// What the worker learns on the way.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Found {
-    /// What every topic of verdicts and window events takes, in bytes.
+    /// What every topic of verdicts and window events takes, and the producers' queue, in bytes.
     pub max_output_bytes: usize,
-    /// What the dead letters' topic takes, in bytes.
+    /// What the dead letters' topic takes, and the producers' queue, in bytes.
     pub max_dead_letter_bytes: usize,
     /// The inbound topic keeps its records longer than windows last.
     pub history_is_kept: bool,
@@ -176,7 +176,12 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
         outputs.iter().map(|output| examine_size(output, needed, "large intents become dead letters", problems));
     let max_output_bytes = sizes.min().unwrap_or_default();
     let max_dead_letter_bytes = examine_size(dead_letters, needed, "large dead letters are cut", problems);
-    Some(Found { max_output_bytes, max_dead_letter_bytes, history_is_kept })
+    let largest = examine_queue(config, needed, problems);
+    Some(Found {
+        max_output_bytes: max_output_bytes.min(largest),
+        max_dead_letter_bytes: max_dead_letter_bytes.min(largest),
+        history_is_kept,
+    })
 }
 
 fn unanswered(config: &Config, error: &Unanswered) -> Problem {
@@ -288,6 +293,21 @@ fn examine_size(output: &TopicState, needed: i64, else_what: &str, problems: &mu
         problems.push(problem);
     }
     usize::try_from(limit).unwrap_or_default()
+}
+
+/// What the producers' queue takes of one output, in bytes.
+fn examine_queue(config: &Config, needed: i64, problems: &mut Vec<Problem>) -> usize {
+    let largest = admin_settings(config).largest_output();
+    if largest < MAX_OUTPUT_BYTES.min(usize::try_from(needed).unwrap_or_default()) {
+        let what = format!(
+            "queue.buffering.max.kbytes in kafka.producer has room for an output of {largest} bytes, less than the inputs' \
+             {} and room for the verdict: large intents become dead letters, and large dead letters are cut",
+            needed - OUTPUT_ROOM_BYTES
+        );
+        let remedy = format!("set queue.buffering.max.kbytes={} or more there", needed.div_euclid(1024) + 1);
+        problems.push(Problem::new(Severity::Warns, what, remedy));
+    }
+    largest
 }
 
 fn examine_redis(config: &Config, problems: &mut Vec<Problem>) {

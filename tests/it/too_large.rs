@@ -54,6 +54,22 @@ fn a_verdict_that_does_not_fit_makes_its_intent_a_dead_letter_and_nothing_stalls
 }
 
 #[test]
+fn a_verdict_that_the_producers_queue_has_no_room_for_is_told_at_once() {
+    let site = Site::new("too-large-for-the-queue", 1);
+    site.ask_exactly(CUSTOMER, &large_intent("large", 200_000));
+    site.ask("small", CUSTOMER);
+    site.flush();
+    let worker = Worker::with(&site, &[("KAFKA_PRODUCER", "queue.buffering.max.kbytes=64")]);
+    site.wait_for_worker(WITHIN);
+    let letters = site.read(DEAD);
+    assert_eq!(letters.iter().map(reason).collect::<Vec<_>>(), ["too_large"]);
+    assert!(letters[0].header("sessiongate.error.truncated").is_some(), "it would not fit either");
+    assert_eq!(site.read(TEMPLATE).len(), 1);
+    assert!(worker.log().contains("set queue.buffering.max.kbytes="), "{}", worker.log());
+    assert!(worker.stop().success());
+}
+
+#[test]
 fn many_verdicts_go_through_topics_that_take_little_at_once() {
     let small = [SEND, TEMPLATE, DEAD].map(|topic| (topic, "max.message.bytes", LIMIT));
     let site = Site::with_settings("small-batches", 1, &small);

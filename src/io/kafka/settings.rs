@@ -92,6 +92,12 @@ impl From<KafkaError> for SettingsError {
 /// An output takes at most so many bytes, whatever its topic takes.
 pub const MAX_OUTPUT_BYTES: usize = 10 * 1024 * 1024;
 
+/// How much may be on its way to the brokers, in kilobytes of values: several of the largest outputs.
+const QUEUE_KBYTES: usize = 16_384;
+/// What bounds it, and how little it may be set to: the dead letter of anything still fits in.
+const QUEUE_PROPERTY: &str = "queue.buffering.max.kbytes";
+const LEAST_QUEUE_KBYTES: usize = 64;
+
 /// Consumer properties that are not for overriding, and why.
 pub const RESERVED_CONSUMER: &[(&str, &str)] = &[
     ("auto.commit.enable", "offsets are committed with the outputs they stand for, never by a timer"),
@@ -220,9 +226,10 @@ impl KafkaSettings {
             // Hardly any patience, which every verdict would pay for: while one batch is on its way, the next one fills.
             .set("linger.ms", "0.2")
             .set("delivery.report.only.error", "true")
-            .set("queue.buffering.max.messages", "1000000")
-            // A backlog writes faster than brokers take it: what is on its way to them is bounded here.
-            .set("queue.buffering.max.kbytes", "16384")
+            // A backlog writes faster than brokers take it. What is on its way to them is bounded here, by number since
+            // each brings its headers along, and by size for those that are large.
+            .set("queue.buffering.max.messages", "4000")
+            .set(QUEUE_PROPERTY, QUEUE_KBYTES.to_string())
             // The topic's own limit decides, not the client's.
             .set("message.max.bytes", (MAX_OUTPUT_BYTES + 1024).to_string())
             .set("batch.size", self.max_batch_bytes.to_string())
@@ -235,7 +242,22 @@ impl KafkaSettings {
                 // Nobody sees an output before its commit. But those that are in their topics by then need not be waited for.
                 .set("linger.ms", "1");
         }
+        if self.queue_kbytes() < LEAST_QUEUE_KBYTES {
+            let text = format!("{QUEUE_PROPERTY}: an output may not fit in, {LEAST_QUEUE_KBYTES} or more are needed");
+            return Err(SettingsError::Refused(text));
+        }
         apply(config, &self.producer, RESERVED_PRODUCER)
+    }
+
+    /// What one output may take at most, in bytes, whatever its topic takes: one that the producers' queue has no room for
+    /// would be tried for ever.
+    pub fn largest_output(&self) -> usize {
+        MAX_OUTPUT_BYTES.min(self.queue_kbytes().saturating_mul(1024))
+    }
+
+    fn queue_kbytes(&self) -> usize {
+        // librdkafka refuses what is no number.
+        self.producer.get(QUEUE_PROPERTY).and_then(|kbytes| kbytes.parse().ok()).unwrap_or(QUEUE_KBYTES)
     }
 
     /// What all clients have in common; for administration with the producers' overrides, which hold the security.
@@ -307,6 +329,18 @@ mod tests {
         settings.producer.insert("compression.type".into(), "zstd".into());
         assert_eq!(settings.consumer_config().unwrap().get("fetch.wait.max.ms"), Some("7"));
         assert_eq!(settings.producer_config(Some("id")).unwrap().get("compression.type"), Some("zstd"));
+    }
+
+    #[test]
+    fn an_output_fits_into_the_producers_queue() {
+        let mut settings = settings();
+        assert_eq!(settings.largest_output(), MAX_OUTPUT_BYTES);
+        settings.producer.insert(QUEUE_PROPERTY.into(), "2048".into());
+        assert_eq!(settings.largest_output(), 2048 * 1024);
+        assert!(settings.producer_config(None).is_ok());
+        settings.producer.insert(QUEUE_PROPERTY.into(), "63".into());
+        let refused = settings.producer_config(None).unwrap_err().to_string();
+        assert!(refused.contains("queue.buffering.max.kbytes") && refused.contains("64 or more"), "{refused}");
     }
 
     #[test]
