@@ -17,7 +17,9 @@ const MAX_TRANSACTION_RECORDS: usize = 50_000;
 /// shards together.
 const GATHERED_WINDOWS: usize = 200_000;
 /// Each shard gathers so many at first, and where they do not come again: enough for transactions that are worth a commit.
-const GATHERED_AT_FIRST: usize = 12_500;
+/// Three times as many, each with a turn's records on top, fill less than half of a table of 65,536 places: what is deleted
+/// from it leaves marks, and a table that is half full of windows grows to be rid of them.
+const GATHERED_AT_FIRST: usize = 6_500;
 /// One call of the merge script holds about so many: Redis serves nobody else meanwhile.
 const WINDOWS_PER_CALL: usize = 500;
 /// Windows are gathered for no longer than this; a crash repeats as much of the log, and what was on its way to Redis.
