@@ -212,7 +212,8 @@ fn the_metrics_say_what_came_out_and_prometheus_can_read_them() {
     assert!(told.sum("sessiongate_transactions_total", &[("outcome", "committed")]) > 0.0);
     for family in families() {
         let mut values = told.labels(family.name).flat_map(|labels| labels.values());
-        assert!(values.all(|value| !value.contains("5511")), "{}: a customer in a label", family.name);
+        // The random name of a worker may hold fewer of these digits by chance.
+        assert!(values.all(|value| !value.contains("551100000")), "{}: a customer in a label", family.name);
     }
     assert!(worker.stop().success());
 }
