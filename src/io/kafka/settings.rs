@@ -92,10 +92,11 @@ impl From<KafkaError> for SettingsError {
 /// An output takes at most so many bytes, whatever its topic takes.
 pub const MAX_OUTPUT_BYTES: usize = 10 * 1024 * 1024;
 
-/// How much may be on its way to the brokers, in kilobytes of values: several of the largest outputs.
-const QUEUE_KBYTES: usize = 16_384;
-/// What bounds it, and how little it may be set to: the dead letter of anything still fits in.
+/// What bounds how much of values is on its way to the brokers.
 const QUEUE_PROPERTY: &str = "queue.buffering.max.kbytes";
+/// Unless it is set: one of the largest outputs fits in beside others.
+const QUEUE_KBYTES: usize = 16_384;
+/// And at least: usual outputs fit in, and the dead letter of anything, cut.
 const LEAST_QUEUE_KBYTES: usize = 64;
 
 /// Consumer properties that are not for overriding, and why.

@@ -88,8 +88,12 @@ impl Engine {
 
     /// While those before it are under way, a transaction must not grow without end, nor what the store is to be told.
     pub(super) fn must_wait(&self, now: Now) -> bool {
-        let is_full = || self.transaction.is_full(&self.rules) || self.holding.is_full(&self.rules);
-        !self.may_seal() && (is_full() || self.is_old(now))
+        !self.may_seal() && (self.is_full() || self.is_old(now))
+    }
+
+    /// Whether the open transaction has as many records as it may have, or the store is to be told of as many windows.
+    fn is_full(&self) -> bool {
+        self.transaction.is_full(&self.rules) || self.holding.is_full(&self.rules)
     }
 
     fn is_old(&self, now: Now) -> bool {
@@ -103,9 +107,8 @@ impl Engine {
             return self.holding.is_due(&self.inbound, &self.rules, now.mono_ms);
         };
         let ripe = due <= now.mono_ms && (self.took_all || self.is_old(now));
-        let is_full = self.transaction.is_full(&self.rules) || self.holding.is_full(&self.rules);
         // Where only the store has to be told, there is nothing to wait for.
-        ripe || is_full || !self.transaction.needs_commit()
+        ripe || self.is_full() || !self.transaction.needs_commit()
     }
 
     /// From when on a transaction counts that begins with what waited for so long: from when it was taken, since its
