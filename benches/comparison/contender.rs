@@ -13,12 +13,14 @@ pub enum Pace {
     Fixed,
     /// Each transaction grows while the one before it is committed.
     Growing,
-    /// As the worker does in live traffic: its commit interval, and growing.
-    Live,
+    /// As the worker does in live traffic: after so many milliseconds, and growing.
+    Live(u64),
 }
 
-/// The worker's `worker.commit_interval` unless it is told otherwise.
-const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
+/// The worker's `worker.commit_interval` in milliseconds, unless it is told otherwise.
+pub const USUAL_INTERVAL: u64 = 10;
+/// One that asks less of the brokers.
+pub const LONG_INTERVAL: u64 = 50;
 /// The most records that the worker puts into one transaction.
 const MOST_RECORDS: usize = 100_000;
 
@@ -27,7 +29,24 @@ impl Pace {
         match self {
             Pace::Fixed => Cadence::Fixed { interval: Duration::from_millis(50), records: 10_000 },
             Pace::Growing => Cadence::Growing { interval: Duration::from_millis(2), records: MOST_RECORDS },
-            Pace::Live => Cadence::Growing { interval: COMMIT_INTERVAL, records: MOST_RECORDS },
+            Pace::Live(ms) => Cadence::Growing { interval: Duration::from_millis(ms), records: MOST_RECORDS },
+        }
+    }
+
+    /// As the process that is the floor is told it.
+    fn argument(self) -> String {
+        match self {
+            Pace::Fixed => "fixed".to_owned(),
+            Pace::Growing => "growing".to_owned(),
+            Pace::Live(ms) => ms.to_string(),
+        }
+    }
+
+    fn of_argument(argument: &str) -> Pace {
+        match argument {
+            "fixed" => Pace::Fixed,
+            "growing" => Pace::Growing,
+            ms => Pace::Live(ms.parse().unwrap()),
         }
     }
 }
@@ -45,30 +64,50 @@ pub enum Contender {
 pub struct Work {
     guarantee: &'static str,
     partitioning: &'static str,
+    interval: u64,
 }
 
 impl Work {
     /// As it is unless it is told otherwise.
-    pub const EXACTLY_ONCE: Work = Work { guarantee: "exactly-once", partitioning: "any" };
-    pub const AT_LEAST_ONCE: Work = Work { guarantee: "at-least-once", partitioning: "any" };
+    pub const EXACTLY_ONCE: Work = Work { guarantee: "exactly-once", partitioning: "any", interval: USUAL_INTERVAL };
+    pub const AT_LEAST_ONCE: Work = Work { guarantee: "at-least-once", ..Work::EXACTLY_ONCE };
 
     /// Told that a customer's inbound records and intents share a partition number, as those of the load do.
     pub const fn co_partitioned(self) -> Work {
         Work { partitioning: "co-partitioned", ..self }
     }
+
+    /// With another `worker.commit_interval`.
+    pub const fn commits_every(self, interval: u64) -> Work {
+        Work { interval, ..self }
+    }
+}
+
+impl Contender {
+    /// The floor that a contender in live traffic is held against: that with the same commit interval.
+    pub fn live_floor(self) -> Contender {
+        match self {
+            Contender::Floor(pace) => Contender::Floor(pace),
+            Contender::Worker(work) => Contender::Floor(Pace::Live(work.interval)),
+        }
+    }
 }
 
 impl fmt::Display for Contender {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Contender::Floor(Pace::Fixed) => "floor, every 50 ms or 10,000",
-            Contender::Floor(Pace::Growing) => "floor, growing transactions",
-            Contender::Floor(Pace::Live) => "floor, the same commit interval",
-            Contender::Worker(Work { guarantee, partitioning: "any" }) => {
-                return f.pad(&format!("worker, {guarantee}"));
-            }
-            Contender::Worker(Work { guarantee, partitioning }) => {
-                return f.pad(&format!("worker, {guarantee}, {partitioning}"));
+        f.pad(&match self {
+            Contender::Floor(Pace::Fixed) => "floor, every 50 ms or 10,000".to_owned(),
+            Contender::Floor(Pace::Growing) => "floor, growing transactions".to_owned(),
+            Contender::Floor(Pace::Live(ms)) => format!("floor, every {ms} ms"),
+            Contender::Worker(Work { guarantee, partitioning, interval }) => {
+                let mut name = format!("worker, {guarantee}");
+                if *partitioning != "any" {
+                    name = format!("{name}, {partitioning}");
+                }
+                if *interval != USUAL_INTERVAL {
+                    name = format!("{name}, every {interval} ms");
+                }
+                name
             }
         })
     }
@@ -163,6 +202,7 @@ fn worker_command(work: Work, names: &Names, services: &Services) -> Command {
         ("TOPICS_DEAD_LETTER", &names.dead_letter()),
         ("WORKER_GUARANTEE", &work.guarantee.to_owned()),
         ("WORKER_PARTITIONING", &work.partitioning.to_owned()),
+        ("WORKER_COMMIT_INTERVAL", &format!("{}ms", work.interval)),
     ] {
         command.env(format!("SESSIONGATE_{name}"), value);
     }
@@ -174,7 +214,7 @@ fn worker_command(work: Work, names: &Names, services: &Services) -> Command {
 
 fn floor_command(pace: Pace, names: &Names, services: &Services) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("floor").arg(format!("{pace:?}"));
+    command.arg("floor").arg(pace.argument());
     command.args([&services.brokers, &names.group(), &names.inbound, &names.intents, &names.session_send()]);
     command
 }
@@ -183,11 +223,6 @@ fn floor_command(pace: Pace, names: &Names, services: &Services) -> Command {
 pub fn be_the_floor() -> ! {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
     let [pace, brokers, group, inbound, intents, output] = arguments.try_into().unwrap();
-    let pace = match pace.as_str() {
-        "Fixed" => Pace::Fixed,
-        "Growing" => Pace::Growing,
-        _ => Pace::Live,
-    };
-    let cadence = pace.cadence();
+    let cadence = Pace::of_argument(&pace).cadence();
     floor::run(&floor::Settings { brokers, group, inbound, intents, output, partitions: PARTITIONS, cadence })
 }

@@ -16,7 +16,7 @@ mod site;
 mod traffic;
 mod windows;
 
-use contender::{Contender, Pace, Work};
+use contender::{Contender, LONG_INTERVAL, Pace, USUAL_INTERVAL, Work};
 use drain::{Drained, Shape};
 use latency::{Latencies, Row};
 use report::Report;
@@ -113,11 +113,13 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
 
 fn latencies(plan: &Plan, services: &Services) -> Vec<(u64, Vec<(Contender, Row)>)> {
     let contenders = [
-        Contender::Floor(Pace::Live),
+        Contender::Floor(Pace::Live(USUAL_INTERVAL)),
         Contender::Worker(Work::EXACTLY_ONCE),
         Contender::Worker(Work::AT_LEAST_ONCE),
         Contender::Worker(Work::EXACTLY_ONCE.co_partitioned()),
         Contender::Worker(Work::AT_LEAST_ONCE.co_partitioned()),
+        Contender::Floor(Pace::Live(LONG_INTERVAL)),
+        Contender::Worker(Work::EXACTLY_ONCE.commits_every(LONG_INTERVAL)),
     ];
     let mut all = Vec::new();
     // A broker that has just started compiles its code for a minute, which takes more than one of two cores: a round of all
