@@ -210,6 +210,17 @@ fn originals_of_one_run_keep_the_order_of_their_partition() {
 }
 
 #[test]
+fn more_go_back_at_once_than_the_producer_holds() {
+    const MORE_THAN_ITS_QUEUE: u64 = 4_500;
+    let site = refused("redrive-many", MORE_THAN_ITS_QUEUE);
+    let before = site.ends(INTENTS);
+    let said = redrive(&site, &["--reason", "unknown_channel"]);
+    said.assert_contains(&["4500 refused as unknown_channel went back"]);
+    let later = came_later(&site, &before);
+    assert_eq!(later.values().map(Vec::len).sum::<usize>() as u64, MORE_THAN_ITS_QUEUE);
+}
+
+#[test]
 fn an_original_that_fails_again_has_another_dead_letter_and_can_go_back_again() {
     let site = refused("redrive-again", 3);
     for count in 1..=2 {

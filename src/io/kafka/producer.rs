@@ -5,8 +5,8 @@ use super::context::{ProducerEvents, is_fatal};
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{self, Handle, NativeError, Queue, TopicHandle};
 use crate::ports::{LogError, OutputRecord};
-use rdkafka::error::RDKafkaErrorCode;
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,8 +87,7 @@ impl Producer {
                 match self.topic(&output.topic).and_then(|topic| topic.produce(output)) {
                     Ok(()) => break,
                     Err(error) if error.code == RDKafkaErrorCode::QueueFull && Instant::now() < deadline => {
-                        sys::flush(&self.handle, ROOM_STEP);
-                        self.serve();
+                        self.make_room();
                     }
                     // Those before it are in the queue already: the same call must not be made again.
                     Err(error) => return Err(self.refused(&output.topic, &error)),
@@ -97,6 +96,31 @@ impl Producer {
         }
         self.serve();
         Ok(())
+    }
+
+    /// Puts one record into the queue, likewise.
+    pub(super) fn send(&self, record: BaseRecord<'_, [u8], [u8]>, at_most: Duration) -> Result<(), KafkaError> {
+        let deadline = Instant::now() + at_most;
+        let mut waiting = record;
+        loop {
+            let (error, back) = match self.base.send(waiting) {
+                Ok(()) => break,
+                Err(refused) => refused,
+            };
+            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || Instant::now() >= deadline {
+                return Err(error);
+            }
+            self.make_room();
+            waiting = back;
+        }
+        self.serve();
+        Ok(())
+    }
+
+    /// Waits a moment for records that are on their way.
+    fn make_room(&self) {
+        sys::flush(&self.handle, ROOM_STEP);
+        self.serve();
     }
 
     fn topic(&mut self, name: &Arc<str>) -> Result<&TopicHandle, NativeError> {

@@ -89,11 +89,9 @@ impl Redriver {
             message.key = record.key.as_deref();
             message.payload = record.value.as_deref();
             message.timestamp = Some(record.timestamp.as_millis()).filter(|ms| *ms >= 0);
-            let written = self.producer.client().send(message);
-            written.map_err(|(error, _)| {
-                self.failed(&format!("writing to partition {partition} of topic {topic}"), error)
-            })?;
-            self.producer.serve();
+            let written = self.producer.send(message, COMMIT_TIMEOUT);
+            written
+                .map_err(|error| self.failed(&format!("writing to partition {partition} of topic {topic}"), error))?;
         }
         for (name, offsets) in done {
             let mut list = TopicPartitionList::with_capacity(offsets.len());
