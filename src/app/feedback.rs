@@ -6,9 +6,9 @@ use crate::core::emission::Emission;
 use crate::core::policy::Policy;
 use crate::core::record::Record;
 use crate::core::routing::{ReportTopic, ReportTopics, Routed, route};
-use crate::core::time::Timestamp;
+use crate::io::clock::SystemClock;
 use crate::io::kafka::{KafkaSettings, SharedReader};
-use crate::ports::{AdviceWrite, LogError, OutputRecord, StoreError, WindowStore};
+use crate::ports::{AdviceWrite, Clock as _, LogError, OutputRecord, StoreError, WindowStore};
 use crate::shard::aside::FeedbackTally;
 use crate::shard::codec::Codec;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,6 +129,7 @@ impl Feedback {
 
     fn read(&self, taken: &[(String, Record)], tally: &FeedbackTally) -> (Vec<AdviceWrite>, Vec<OutputRecord>) {
         let (mut advice, mut outputs) = (Vec::new(), Vec::new());
+        let now = SystemClock::new().now().wall;
         for (name, record) in taken {
             let Some(source) = self.sources.iter().find(|source| source.name == *name) else { continue };
             let decoded = match source.topic {
@@ -139,8 +140,7 @@ impl Feedback {
                 route(decoded, record, source.topic, self.topics, &self.policy);
             tally.dropped.fetch_add(dropped as u64, Ordering::Relaxed);
             advice.extend(found.into_iter().map(|(key, advice, length)| AdviceWrite { key, advice, length }));
-            // None of these outputs holds the time of its writing.
-            outputs.extend(emissions.iter().map(|emission: &Emission| source.codec.encode(emission, Timestamp::MIN)));
+            outputs.extend(emissions.iter().map(|emission: &Emission| source.codec.encode(emission, now)));
         }
         (advice, outputs)
     }
@@ -208,6 +208,7 @@ mod tests {
     use crate::core::policy::ChannelPolicy;
     use crate::core::record::Stream;
     use crate::core::time::Span;
+    use crate::core::time::Timestamp;
     use crate::core::window::WindowRules;
     use crate::wire::output::{Encoder, Topics};
 

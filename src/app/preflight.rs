@@ -24,6 +24,8 @@ const CLOCK_TOLERANCE: Span = Span::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const TELL_EVERY: Duration = Duration::from_secs(10);
 
+const HOUR_MS: i64 = 3_600_000;
+
 /// How bad a problem is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Severity {
@@ -168,6 +170,7 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let [inbound, intents, outputs @ .., dead_letters] = states else { return None };
     examine_compaction(config, reports, problems);
     examine_times(inbound, reports, problems);
+    examine_dead_letters(dead_letters, problems);
     examine_partitions(config, inbound, intents, problems);
     let history_is_kept = examine_retention(config, inbound, problems);
     let inputs = [inbound, intents].into_iter().chain(reports).map(max_message_bytes);
@@ -234,6 +237,28 @@ fn examine_times(inbound: &TopicState, reports: &[TopicState], problems: &mut Ve
              brokers took it, not from when it happened, and dead letters of it are not redriven"
         );
         problems.push(Problem::new(Severity::Hint, what, format!("set message.timestamp.type=CreateTime on {name}")));
+    }
+}
+
+/// A dead letter has the key and the time of its original, whatever they are.
+fn examine_dead_letters(topic: &TopicState, problems: &mut Vec<Problem>) {
+    let name = &topic.name;
+    if let Some(policy) = topic.configs.get("cleanup.policy").filter(|policy| policy.contains("compact")) {
+        let what = format!(
+            "topic {name} has cleanup.policy={policy}: a dead letter without a key would be refused over and over, and \
+             one with a key replaces those before it"
+        );
+        problems.push(Problem::new(Severity::Waits, what, format!("set cleanup.policy=delete on {name}")));
+    }
+    let narrow = [("message.timestamp.before.max.ms", i64::MAX), ("message.timestamp.after.max.ms", HOUR_MS)]
+        .into_iter()
+        .filter(|_| topic.keeps_times() == Some(true))
+        .filter_map(|(key, least)| Some((key, topic.configs.get(key)?.parse::<i64>().ok()?, least)))
+        .filter(|(_, limit, least)| limit < least);
+    for (key, limit, least) in narrow {
+        let what =
+            format!("topic {name} has {key}={limit}: dead letters of other times would be refused over and over");
+        problems.push(Problem::new(Severity::Warns, what, format!("set {key}={least} on {name}")));
     }
 }
 

@@ -25,6 +25,9 @@ pub const SMALLEST_MAX_OUTPUT_BYTES: usize = 16 * 1024;
 /// What the texts of an output mostly take, besides what is passed through.
 pub(super) const SHEET_BYTES: usize = 896;
 
+/// Brokers take times that are an hour ahead (`message.timestamp.after.max.ms`), and their clocks may lag behind ours.
+const MOST_AHEAD: Span = Span::from_secs(45 * 60);
+
 /// The names of the topics, as configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Topics {
@@ -143,14 +146,17 @@ impl Encoder {
     }
 
     fn encode_with(&self, emission: &Emission, now: Timestamp, status: Option<&TemplateLookup<'_>>) -> OutputRecord {
-        match emission {
+        let mut output = match emission {
             Emission::Verdict(decided) => self.verdict_or_dead_letter(decided, status),
             Emission::WindowEvent(event) => self.window_event(event, now),
             Emission::DeadLetter(letter) => self.dead_letter(&letter.record, &letter.reject),
             Emission::Inbound(part) => self.inbound(part),
             Emission::Delivery(part) => self.delivery(part),
             Emission::Template(part) => self.template(part),
-        }
+        };
+        // Brokers refuse other times over and over; without one, they get that of the writing.
+        output.timestamp = output.timestamp.filter(|time| time.as_millis() >= 0 && *time <= now + MOST_AHEAD);
+        output
     }
 
     fn verdict_or_dead_letter(&self, decided: &DecidedIntent, status: Option<&TemplateLookup<'_>>) -> OutputRecord {

@@ -198,3 +198,21 @@ fn a_bad_intent_becomes_a_dead_letter_and_the_next_one_gets_its_verdict() {
     let ids: Vec<_> = site.read(TEMPLATE).iter().map(|seen| seen.json()["intent_id"].clone()).collect();
     assert_eq!(ids, (0..rows.len()).map(id).collect::<Vec<_>>(), "each once, in order");
 }
+
+#[test]
+fn a_bad_record_from_the_future_does_not_stop_those_behind_it() {
+    let any_time = ("message.timestamp.after.max.ms", "9223372036854775807");
+    let site = Site::with_settings("future", 1, &[(INTENTS, any_time.0, any_time.1)]);
+    let in_ten_hours = now_ms() + 36_000_000;
+    let bad = Writing { key: None, value: Some(b"oops".to_vec()), headers: vec![], timestamp_ms: Some(in_ten_hours) };
+    site.write_exactly(INTENTS, &bad);
+    site.ask("behind-it", CUSTOMER);
+    site.flush();
+    let worker = Worker::start(&site);
+    site.wait_for_worker(Duration::from_secs(60));
+    assert!(worker.stop().success());
+    let letters = site.read(DEAD);
+    assert_eq!((letters.len(), site.read(TEMPLATE).len()), (1, 1));
+    assert!(letters[0].timestamp_ms < in_ten_hours - 3_600_000, "brokers refuse what is an hour ahead");
+    assert_eq!(letters[0].header("sessiongate.error.timestamp"), Some(rfc3339(in_ten_hours)));
+}

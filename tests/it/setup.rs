@@ -176,6 +176,17 @@ fn an_inbound_topic_that_forgets_is_told() {
 }
 
 #[test]
+fn a_topic_that_would_refuse_dead_letters_over_and_over_is_told() {
+    let said = command(&site("check-letters", &[(DEAD, "cleanup.policy", "compact")]), &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["a dead letter without a key would be refused", "set cleanup.policy=delete"]);
+    let narrow = site("check-times", &[(DEAD, "message.timestamp.before.max.ms", "60000")]);
+    let said = command(&narrow, &["check"], &[]);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(&["message.timestamp.before.max.ms=60000", "dead letters of other times"]);
+}
+
+#[test]
 fn an_output_topic_that_takes_less_than_the_inputs_is_told() {
     let site = site("check-sizes", &[(SEND, "max.message.bytes", "1048588")]);
     let said = command(&site, &["check"], &[]);

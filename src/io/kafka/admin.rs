@@ -35,8 +35,15 @@ pub enum Creation {
 }
 
 /// The settings of a topic that sessiongate depends on.
-pub const LOOKED_AT: [&str; 5] =
-    ["cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes", "message.timestamp.type"];
+pub const LOOKED_AT: [&str; 7] = [
+    "cleanup.policy",
+    "retention.ms",
+    "retention.bytes",
+    "max.message.bytes",
+    "message.timestamp.type",
+    "message.timestamp.before.max.ms",
+    "message.timestamp.after.max.ms",
+];
 
 /// A topic as the brokers describe it.
 #[derive(Clone, PartialEq, Eq, Debug)]

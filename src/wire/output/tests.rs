@@ -385,3 +385,21 @@ fn a_template_is_ready_unless_its_status_says_that_it_cannot_be_sent() {
     without.intent.template = None;
     assert!(value_of(&verdict(without)).contains(r#""ready":false"#));
 }
+
+#[test]
+fn a_time_that_brokers_would_refuse_is_left_to_them() {
+    let minutes = |count| now() + Span::from_secs(60 * i64::from(count));
+    for (time, is_kept) in [
+        (now(), true),
+        (Timestamp::from_millis(0), true),
+        (minutes(45), true),
+        (minutes(46), false),
+        (Timestamp::from_millis(-1), false),
+        (Timestamp::MAX, false),
+    ] {
+        let original = Record { timestamp: time, ..record(Stream::Intent) };
+        let output = dead_letter(LARGE, original, Reject::new(ReasonCode::NotJson, "no"));
+        assert_eq!(output.timestamp, Some(time).filter(|_| is_kept), "{time:?}");
+        assert!(output.header("sessiongate.error.timestamp").is_some());
+    }
+}
