@@ -26,7 +26,7 @@ pub(super) struct Subject {
 }
 
 fn usual_channel() -> String {
-    "whatsapp".to_owned()
+    Channel::DEFAULT.to_owned()
 }
 
 /// The body of a call for many.

@@ -2,6 +2,7 @@
 
 use super::dead_letter::args::DeadLetterCommand;
 use super::explain::args::ExplainArguments;
+use crate::core::ids::Channel;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 use std::path::PathBuf;
@@ -160,7 +161,7 @@ pub struct GetWindowArguments {
     pub customer: String,
 
     /// The channel
-    #[arg(long, value_name = "NAME", default_value = "whatsapp")]
+    #[arg(long, value_name = "NAME", default_value = Channel::DEFAULT)]
     pub channel: String,
 }
 

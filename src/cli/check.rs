@@ -8,7 +8,7 @@ use crate::config;
 /// Tells everything that is wrong, in the configuration and outside. A configuration with errors cannot say where
 /// Kafka and Redis are, except by what is right in it or by default.
 pub(super) fn check(arguments: &Arguments, check: &CheckArguments) -> u8 {
-    let (loaded, errors) = match config::process::load(arguments.config.as_deref(), false) {
+    let (loaded, errors) = match config::process::load(arguments.config.as_deref()) {
         Ok(loaded) => (Some(loaded), None),
         Err(errors) => (config::remainder::without(arguments.config.as_deref(), &errors), Some(errors)),
     };

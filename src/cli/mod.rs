@@ -61,7 +61,7 @@ pub fn main(arguments: Arguments) -> ExitCode {
 
 /// Everything that is wrong with the configuration is told at once.
 fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Result<u8>) -> u8 {
-    match config::process::load(arguments.config.as_deref(), false) {
+    match config::process::load(arguments.config.as_deref()) {
         Err(errors) => {
             eprintln!("{errors}");
             // A variable that nobody knows is often the mistyped name of one that is missing.

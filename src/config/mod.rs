@@ -44,9 +44,6 @@ pub const DEFAULT_TRANSACTION_TIMEOUT: Span = Span::from_secs(15);
 /// The room that a commit itself may take.
 pub const COMMIT_CAP: Span = Span::from_millis(300);
 
-/// The channel that exists without being named.
-pub const DEFAULT_CHANNEL: &str = "whatsapp";
-
 /// Everything that an operator can set.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {

@@ -10,24 +10,20 @@ use std::path::Path;
 pub const DEFAULT_FILE: &str = "sessiongate.toml";
 
 /// Reads that file (or the default one, if it is there) and the environment.
-pub fn load(file: Option<&Path>, allow_short_guard: bool) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+pub fn load(file: Option<&Path>) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let text = read_file(file)?;
-    Config::load(&sources(text.as_deref(), &|name| std::env::var(name).ok(), allow_short_guard))
+    Config::load(&sources(text.as_deref(), &|name| std::env::var(name).ok()))
 }
 
 /// That text and this process's environment, as `lookup` shows it.
-pub(super) fn sources<'a>(
-    file: Option<&'a str>,
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    allow_short_guard: bool,
-) -> Sources<'a> {
+pub(super) fn sources<'a>(file: Option<&'a str>, lookup: &'a dyn Fn(&str) -> Option<String>) -> Sources<'a> {
     Sources {
         file,
         names: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),
         lookup,
         read_file: &|path| std::fs::read_to_string(path),
         cores: std::thread::available_parallelism().map_or(1, NonZero::get),
-        allow_short_guard,
+        allow_short_guard: false,
     }
 }
 
@@ -50,7 +46,7 @@ mod tests {
     #[test]
     fn a_named_file_that_is_not_there_is_an_error_and_no_default_takes_its_place() {
         let folder = tempfile::tempdir().unwrap();
-        let errors = load(Some(&folder.path().join("other.toml")), false).unwrap_err();
+        let errors = load(Some(&folder.path().join("other.toml"))).unwrap_err();
         assert_eq!(errors.0.len(), 1);
         assert!(errors.0[0].key.ends_with("other.toml") && errors.0[0].remedy.contains("--config"), "{errors}");
     }

@@ -8,6 +8,7 @@ use super::reserved::{Reserved, reserved_reason};
 use super::secret::{HIDDEN, redact_url, shown, shown_property};
 use super::sources::{Document, Environment, Found, Sources, read_secret, value_text};
 use super::value::FromText;
+use crate::core::ids::Channel;
 use crate::core::policy::{EVENT_KINDS, row_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -249,7 +250,7 @@ impl<'a> Reader<'a> {
     /// The channels that the file or the environment names.
     pub(super) fn channel_names(&self) -> BTreeSet<String> {
         let mut names = self.document.channels().clone();
-        names.insert(super::DEFAULT_CHANNEL.to_owned());
+        names.insert(Channel::DEFAULT.to_owned());
         let known: BTreeSet<String> = names.iter().map(|name| environment_name(name)).collect();
         let prefix = environment_name("channels.");
         for variable in self.environment.left() {

@@ -27,7 +27,7 @@ pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<(Config, Ve
         })
         .collect();
     let lookup = |name: &str| if wrong.contains(name) { None } else { std::env::var(name).ok() };
-    Config::load(&sources(table.as_deref(), &lookup, false)).ok()
+    Config::load(&sources(table.as_deref(), &lookup)).ok()
 }
 
 fn remove(table: &mut Table, key: &str) {

@@ -55,6 +55,11 @@ text_id!(
     TopicId
 );
 
+impl Channel {
+    /// That of a record which names none; it exists without being configured.
+    pub const DEFAULT: &str = "whatsapp";
+}
+
 /// What is hashed together is nearly always shorter.
 const USUAL_HASHED_BYTES: usize = 128;
 

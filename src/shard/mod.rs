@@ -1,4 +1,4 @@
-//! One shard: a thread with its own consumer, transactional producer and store connection.
+//! One shard: a thread with its own consumer, transactional producers and store connections.
 
 pub mod ahead;
 pub mod aside;

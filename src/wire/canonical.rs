@@ -16,8 +16,6 @@ use compact_str::CompactString;
 use siphasher::sip128::SipHasher13;
 use std::borrow::Cow;
 
-/// The channel of a record that names none.
-pub const DEFAULT_CHANNEL: &str = "whatsapp";
 /// The most ids that an event may give besides the customer's.
 pub const MAX_ALIASES: usize = 16;
 
@@ -189,7 +187,7 @@ fn aliases_in(field: &Field<'_>) -> Result<Vec<CustomerId>, Reject> {
 
 #[inline(always)]
 fn usual_channel<'a>(place: &Place, text: &'a str, known: &dyn Fn(&str) -> bool) -> Option<&'a str> {
-    let name = if place.is_absent() { DEFAULT_CHANNEL } else { place.plain_key_part(text)? };
+    let name = if place.is_absent() { Channel::DEFAULT } else { place.plain_key_part(text)? };
     if known(name) { Some(name) } else { None }
 }
 
@@ -258,13 +256,13 @@ fn are_absent<const N: usize>(fields: [&Field<'_>; N]) -> bool {
 }
 
 fn channel_in(field: &Field<'_>, known: &dyn Fn(&str) -> bool) -> Result<Channel, Reject> {
-    let name = field.key_part_or(DEFAULT_CHANNEL)?;
+    let name = field.key_part_or(Channel::DEFAULT)?;
     if known(&name) {
         return Ok(Channel::new(name));
     }
     let detail = match field.raw() {
         Some(_) => "channel is not among the configured ones".to_owned(),
-        None => format!("channel is absent, and the default {DEFAULT_CHANNEL} is not configured"),
+        None => format!("channel is absent, and the default {} is not configured", Channel::DEFAULT),
     };
     Err(Reject::new(ReasonCode::UnknownChannel, detail))
 }

@@ -34,8 +34,8 @@ pub(in crate::cli) fn advice(code: ReasonCode) -> &'static str {
              be done."
         }
         ReasonCode::TooLarge => {
-            "Its verdict would not fit into its topic: raise max.message.bytes of the output topics, or write smaller \
-             intents."
+            "Its verdict would not fit into its topic: raise max.message.bytes of the output topics (or \
+             queue.buffering.max.kbytes, where kafka.producer sets it), or write smaller intents."
         }
         ReasonCode::UnsupportedEncoding => {
             "Its envelope or its encoding is not understood: write JSON without a content encoding, in one of the \

@@ -65,7 +65,7 @@ impl Cursors {
         &self.paused
     }
 
-    /// Sets the paused partitions; those that are not assigned are left out.
+    /// Sets the paused partitions, all of which are assigned.
     pub(super) fn set_paused(&mut self, paused: BTreeSet<StreamPartition>) {
         self.paused = paused;
     }

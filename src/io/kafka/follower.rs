@@ -28,11 +28,13 @@ fn reader(settings: &KafkaSettings, name: &'static str) -> Result<Arc<Client>, S
     let settings =
         KafkaSettings { group_id: format!("{}-{name}", settings.group_id), instance: None, ..settings.clone() };
     let mut config = settings.consumer_config()?;
-    config
-        .set("auto.offset.reset", "earliest")
-        // Nothing hurries here, and an answer with records is never held back.
-        .set("fetch.wait.max.ms", "500")
-        .set("queued.max.messages.kbytes", "8192");
+    config.set("auto.offset.reset", "earliest");
+    // Nothing hurries here, and an answer with records is never held back.
+    for (name, value) in [("fetch.wait.max.ms", "500"), ("queued.max.messages.kbytes", "8192")] {
+        if !settings.consumer.contains_key(name) {
+            config.set(name, value);
+        }
+    }
     client::start(&config, Events::alone(name))
 }
 

@@ -1,4 +1,10 @@
 //! The log on Kafka: one consumer of both streams, and producers whose transactions carry outputs and offsets.
+//!
+//! - `log` is the port. Records come through `consumer`, `sorting` and `shelf`; `cursors` says which of them count.
+//! - Outputs leave through `output`: by `transactions`, whose producers are a `turn` each, or by `plain`; both use `producer`.
+//! - `locate` and `topology` ask where the log begins and ends, and which partitions there are.
+//! - `settings`, `client`, `context`, `login` and `oauth` make clients and hear what they report; `sys` is librdkafka itself.
+//! - `follower`, `positions`, `reach`, `admin`, `redrive` and `mock` serve others than shards.
 
 pub mod admin;
 mod client;

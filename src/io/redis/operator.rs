@@ -24,8 +24,6 @@ pub struct Health {
     pub version: String,
     /// `standalone`, `cluster` or `sentinel`.
     pub mode: String,
-    /// `master` or `slave`, as Redis calls them.
-    pub role: String,
     /// What it does when it is full; anything but `noeviction` loses windows. None when it does not tell.
     pub eviction_policy: Option<String>,
     /// Its clock, read in the same round trip.
@@ -93,7 +91,6 @@ impl Standalone {
         Ok(Health {
             version: version.ok_or_else(|| errors::unexpected_answer("INFO"))?,
             mode: fact("server_mode").or_else(|| fact("redis_mode")).unwrap_or_default(),
-            role: fact("role").unwrap_or_default(),
             eviction_policy,
             server,
             clock,

@@ -27,14 +27,13 @@ const MESSAGE: [&str; 12] = [
     "createdAt",
     "updatedAt",
 ];
-const DEFAULT_CHANNEL: &str = "whatsapp";
 
 type Message<'a> = Fields<'a, 12>;
 
 pub(super) fn read(text: &str, source: &Source<'_>, findings: &mut Findings) -> Result<(), Reject> {
     let event = Fields::read(text, &EVENT)?;
     let Some(payload) = event.raw("payload") else {
-        return message(DEFAULT_CHANNEL, text, source, findings);
+        return message(Channel::DEFAULT, text, source, findings);
     };
     let name = loose::word(&event, "event");
     match name.split_once('.') {

@@ -1,4 +1,4 @@
-//! The calls of librdkafka that its Rust wrapper lacks. The only place with `unsafe`; everything offered is safe.
+//! The calls of librdkafka that its Rust wrapper lacks. What is `unsafe` of Kafka lives here; everything offered is safe.
 
 #![allow(unsafe_code)]
 
