@@ -7,7 +7,7 @@ pub mod spans;
 
 use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
-use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::ids::{Offset, Partition, TopicId, WindowKey};
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::window::Window;
@@ -220,14 +220,17 @@ pub struct Located {
     pub partition: StreamPartition,
     /// The group's committed offset.
     pub committed: Option<Offset>,
+    /// The topic that it was committed for; none where an older version committed it, or nothing is.
+    pub committed_for: Option<TopicId>,
     /// The first offset that is still there.
     pub low: Offset,
     /// The high watermark, observed before `history`.
     pub high: Offset,
+    /// The last stable offset, up to which records can be read.
+    pub stable: Offset,
     /// Inbound only: the first offset whose record is not older than the asked time; `high` if there is none.
     pub history: Offset,
-    /// Inbound only: the timestamp of the record at `history`, when that is also the first that is still there and earlier
-    /// ones were deleted.
+    /// Inbound only: the timestamp of the record at `history`, where earlier ones were deleted.
     pub truncated_at: Option<Timestamp>,
 }
 
@@ -236,6 +239,8 @@ pub struct Located {
 pub struct Location {
     /// The inbound topic.
     pub topology: Arc<Topology>,
+    /// The intents' topic.
+    pub intents_id: TopicId,
     /// Whether the group has a committed offset for any partition of either topic.
     pub group_has_offsets: bool,
     /// The partitions asked for, in order.

@@ -172,7 +172,6 @@ impl Shard {
             gathers_for: Span::from_secs(5),
             dedup_records: 100_000,
             reapply_margin: Span::from_hours(1),
-            emit_opened: true,
             emit_refreshed: false,
             delivery_status: false,
             template_status: false,
@@ -190,13 +189,19 @@ impl Shard {
         let located = |partition| Located {
             partition,
             committed: Some(Offset(0)),
+            committed_for: None,
             low: Offset(0),
             high: Offset(0),
+            stable: Offset(0),
             history: Offset(0),
             truncated_at: None,
         };
-        let location =
-            Location { topology, group_has_offsets: true, partitions: vec![located(INBOUND), located(INTENTS)] };
+        let location = Location {
+            topology,
+            intents_id: TopicId::new("intents"),
+            group_has_offsets: true,
+            partitions: vec![located(INBOUND), located(INTENTS)],
+        };
         let found = Found { location, frontiers: vec![Stored::Known(frontier(0))], others: vec![] };
         engine.feed(Input::Located(Box::new(found)), now());
         let mut shard = Shard { engine, next: 0, batch: None };
@@ -248,7 +253,7 @@ impl Shard {
                         advice: vec![Stored::Missing; plan.request.advice.len()],
                         clock: now().wall,
                     };
-                    let ends = Ends([(Partition(0), Offset(0))].into());
+                    let ends = Ends([(Partition(0), Offset(i64::MAX))].into());
                     Input::Read(Box::new(Reading { plan, others: Vec::new(), snapshot, ends, sent: now() }))
                 }
                 Step::Produce(emissions) => {

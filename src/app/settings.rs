@@ -108,7 +108,6 @@ pub(super) fn rules(config: &Config, found: &Found) -> Rules {
         gathers_for: GATHERS_FOR,
         dedup_records: u32::try_from(config.worker.dedup_records).unwrap_or(u32::MAX),
         reapply_margin: config.window.reapply_margin,
-        emit_opened: true,
         emit_refreshed: config.window.refreshed_events,
         delivery_status: config.topics.delivery_status.is_some(),
         template_status: config.topics.template_status.is_some(),

@@ -5,6 +5,8 @@
 
 use super::engine::step::{Batch, Take};
 use super::hands::Fault;
+use std::mem;
+use std::time::{Duration, Instant};
 
 /// What was polled and not handed on yet.
 #[derive(Default)]
@@ -12,14 +14,29 @@ pub struct Ahead {
     polled: Option<Result<Batch, Fault>>,
     /// What the last poll was asked for, while there is a backlog.
     again: Option<Take>,
+    /// How long it took to poll what waits.
+    took: Duration,
+    /// How much of the step under way was spent on polling ahead.
+    beside: Duration,
+    /// How much of the step under way was spent before.
+    before: Duration,
 }
 
 impl Ahead {
     /// Polls once, unless there is no backlog, or something waits already.
     pub(super) fn poll(&mut self, poll: impl FnOnce(Take) -> Result<Batch, Fault>) {
         if let (None, Some(take)) = (&self.polled, self.again) {
+            let began = Instant::now();
             self.polled = Some(poll(take));
+            self.took = began.elapsed();
+            self.beside = self.took;
         }
+    }
+
+    /// How long a step took by itself: without what was polled ahead beside it, and with the time that its own records took
+    /// ahead of it.
+    pub(super) fn correct(&mut self, elapsed: Duration) -> Duration {
+        elapsed.saturating_sub(mem::take(&mut self.beside)) + mem::take(&mut self.before)
     }
 
     /// What the next poll is answered with, if anything waits. One that takes no records leaves them where they are.
@@ -32,7 +49,10 @@ impl Ahead {
                 self.polled = Some(Ok(batch));
                 is_news.then(|| Ok(Batch { settled, assignment, topology, ..Batch::default() }))
             }
-            polled => Some(polled),
+            polled => {
+                self.before = mem::take(&mut self.took);
+                Some(polled)
+            }
         }
     }
 
@@ -95,6 +115,20 @@ mod tests {
         ahead.poll(|_| panic!("something waits"));
         assert!(ahead.answer(TAKE).is_some_and(|batch| batch.is_ok_and(|batch| batch.is_cut)));
         assert!(ahead.answer(TAKE).is_none());
+    }
+
+    #[test]
+    fn what_is_polled_ahead_counts_as_polling_and_not_as_what_it_was_done_beside() {
+        let second = Duration::from_secs(1);
+        let mut ahead = behind();
+        assert_eq!(ahead.correct(second), second);
+        ahead.poll(|_| Ok(news()));
+        let took = ahead.took;
+        assert_eq!(ahead.correct(second), second - took);
+        assert!(ahead.answer(REST).is_some() && ahead.correct(second) == second, "no records were told yet");
+        assert!(ahead.answer(TAKE).is_some());
+        assert_eq!(ahead.correct(second), second + took);
+        assert_eq!(ahead.correct(second), second);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The loop of a shard: asks the engine what to do, does it, and tells what happened.
 
+use super::ahead::Ahead;
 use super::engine::notice::Notice;
 use super::engine::status::Status;
 use super::engine::step::{Halt, Input, Step};
@@ -113,7 +114,7 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
         stopwatch.begin(&step);
         let input = match hands.perform(step) {
             Performed::Answer(input) => {
-                stopwatch.end(&input, &board.tally);
+                stopwatch.end(&input, &board.tally, &mut hands.ahead);
                 board.note_membership(&input);
                 teller.answered(&input);
                 input
@@ -175,9 +176,9 @@ impl Stopwatch {
         }
     }
 
-    fn end(&mut self, input: &Input, tally: &Tally) {
+    fn end(&mut self, input: &Input, tally: &Tally, ahead: &mut Ahead) {
         if let Some((stage, began)) = self.stage.take() {
-            tally.time_stage(stage, input, began.elapsed());
+            tally.time_stage(stage, input, ahead.correct(began.elapsed()));
         }
         match input {
             Input::Polled(batch) if batch.settled == Some(Settled::Committed) => {

@@ -63,13 +63,11 @@ pub enum StoreCall {
     Merge,
     /// Frontiers are set.
     Start,
-    /// A provider's refusal is remembered.
-    Advise,
 }
 
 impl StoreCall {
     /// Every call.
-    pub const ALL: [StoreCall; 4] = [StoreCall::Read, StoreCall::Merge, StoreCall::Start, StoreCall::Advise];
+    pub const ALL: [StoreCall; 3] = [StoreCall::Read, StoreCall::Merge, StoreCall::Start];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {
@@ -77,7 +75,6 @@ impl StoreCall {
             StoreCall::Read => "read",
             StoreCall::Merge => "merge",
             StoreCall::Start => "start",
-            StoreCall::Advise => "advise",
         }
     }
 }
@@ -240,7 +237,11 @@ impl Tally {
     }
 
     fn count_batch(&self, batch: &Batch) {
-        self.commits.add(usize::from(batch.settled == Some(Settled::Committed)));
+        match &batch.settled {
+            Some(Settled::Committed) => self.commits.add(1),
+            Some(Settled::Unconfirmed(_)) => self.log_faults.add(1),
+            Some(Settled::Aborted(_)) | None => {}
+        }
         if !batch.inbound.is_empty() {
             self.inbound.add(batch.inbound.len());
             self.measured.inbound_batches.observe(batch.inbound.len() as u64);
@@ -293,6 +294,7 @@ impl Tally {
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),
             Notice::Reapplying { .. } | Notice::Reapplied { .. } | Notice::RecordsDeleted { .. } => {}
+            Notice::EndBelowCommitted { .. } | Notice::RecordsLost { .. } | Notice::TopicMadeAnew { .. } => {}
             Notice::NewerVersion | Notice::Aborted => {}
         }
     }

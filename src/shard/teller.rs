@@ -61,6 +61,7 @@ pub(super) struct Teller {
     unknown_kinds: Kinds,
     feedback_dropped: Rare,
     aborted: Rare,
+    given_up: Rare,
     filling: Rare,
 }
 
@@ -107,7 +108,12 @@ impl Teller {
                 match &batch.settled {
                     Some(Settled::Committed) => self.kafka_is_back(),
                     Some(Settled::Unconfirmed(reason)) => self.kafka_is_away(reason),
-                    Some(Settled::Aborted(_)) | None => {}
+                    Some(Settled::Aborted(reason)) => {
+                        if let Some(times) = self.given_up.tell() {
+                            warn!(times, "a commit ended in an abort: {reason}");
+                        }
+                    }
+                    None => {}
                 }
                 if let Some(change) = &batch.assignment {
                     info!("the group's assignment changed: {}", describe(change));
@@ -138,6 +144,18 @@ impl Teller {
             Notice::RecordsDeleted { partition, from, to } => {
                 let (stream, partition) = (partition.stream, partition.partition);
                 error!(?stream, %partition, %from, %to, "records were deleted before they were read: check the retention");
+            }
+            Notice::EndBelowCommitted { partition, committed, end } => {
+                let (stream, partition) = (partition.stream, partition.partition);
+                warn!(?stream, %partition, %committed, %end, "the log ends below the committed offset; asking again for a while");
+            }
+            Notice::RecordsLost { partition, from, to } => {
+                let (stream, partition) = (partition.stream, partition.partition);
+                error!(?stream, %partition, %from, %to, "the brokers have lost records that were committed; going on from `to`");
+            }
+            Notice::TopicMadeAnew { partition, from, to } => {
+                let (stream, partition) = (partition.stream, partition.partition);
+                warn!(?stream, %partition, %from, %to, "the topic was made anew; it is read from its start");
             }
             Notice::NewerVersion => {
                 if let Some(times) = self.newer.tell() {

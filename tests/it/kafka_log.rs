@@ -481,7 +481,7 @@ fn history_begins_at_the_asked_time_and_a_truncated_log_tells_how_far_it_reaches
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(admin.delete_records(&list, &rdkafka::admin::AdminOptions::new())).unwrap();
     assert_eq!(history(0), (1, 1, Some(2_000)));
-    assert_eq!(history(2_500), (1, 2, None));
+    assert_eq!(history(2_500), (1, 2, Some(3_000)));
 }
 
 #[test]
@@ -602,6 +602,29 @@ fn topics_are_described_as_they_are_set() {
 }
 
 #[test]
+fn an_offset_names_the_topic_that_it_was_committed_for_and_an_open_transaction_ends_what_can_be_read() {
+    for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
+        let mut world = World::new(&format!("named-{guarantee:?}").to_lowercase(), 1);
+        world.settings.guarantee = guarantee;
+        world.write(inbound(0), &["a"]);
+        let mut log = world.assigned();
+        assert_eq!(commit(&mut log, &[(inbound(0), 1), (intent(0), 0)]), Settled::Committed);
+        let hangs = world.producer(Some(&format!("{}-hangs", world.output)));
+        hangs.begin_transaction().unwrap();
+        world.send(&hangs, inbound(0), &["b"]);
+
+        let found = locate(&mut log, &[inbound(0), intent(0)], Timestamp::MIN);
+        let [first, second] = &found.partitions[..] else { panic!("{found:?}") };
+        assert_eq!((first.committed, second.committed), (Some(Offset(1)), Some(Offset(0))));
+        assert_eq!(first.committed_for.as_ref(), Some(&found.topology.topic_id));
+        assert_eq!(second.committed_for.as_ref(), Some(&found.intents_id));
+        assert_ne!(found.topology.topic_id, found.intents_id);
+        assert_eq!((first.stable, first.high), (Offset(1), Offset(2)));
+        hangs.abort_transaction(PATIENCE).unwrap();
+    }
+}
+
+#[test]
 fn the_embedded_brokers_carry_a_demonstration() {
     let (world, _mock) = World::embedded("demo");
     world.write(inbound(0), &["a"]);
@@ -623,13 +646,12 @@ fn the_end_of_a_commit_outlives_a_poll_that_fails() {
     let mut log = world.assigned();
     log.produce(vec![world.output("out")]).unwrap();
     log.begin_commit(&BTreeMap::from([(intent(1), Offset(0))])).unwrap();
-    log.request_ends(&[Partition(0)]).unwrap();
     drop(mock);
     // Nobody polls for longer than a commit takes, which makes five calls at most, whatever becomes of it. Then two things
     // wait to be told: how it ended, and that all brokers are gone.
     let waited = Instant::now();
     while waited.elapsed() < world.settings.call_timeout * 6 {
-        let _ = log.take_ends();
+        let _ = log.request_ends(&[Partition(0)]).and_then(|()| log.take_ends());
     }
     let (mut has_ended, mut has_failed, deadline) = (false, false, Instant::now() + PATIENCE);
     while !has_ended || !has_failed {

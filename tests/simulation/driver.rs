@@ -65,7 +65,6 @@ fn rules(world: &World, mutant: Option<Mutant>) -> Rules {
         gathers_for: Span::from_millis(300),
         dedup_records: DEDUP_RECORDS,
         reapply_margin: Span::from_millis(2_000),
-        emit_opened: true,
         emit_refreshed: false,
         delivery_status: world.heeds_refusals,
         template_status: true,

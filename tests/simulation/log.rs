@@ -423,25 +423,26 @@ impl Log for FakeLog {
             let history = (log.start..log.high()).find(|offset| {
                 matches!(&log.entries[*offset as usize], Entry::Record { timestamp, .. } if *timestamp >= since)
             });
+            let found = history.and_then(|offset| match log.entries.get(offset as usize) {
+                Some(Entry::Record { timestamp, .. }) => Some(*timestamp),
+                _ => None,
+            });
             let history = Offset(history.unwrap_or(log.high()));
-            let first =
-                log.entries.get(log.start as usize..).unwrap_or_default().iter().find_map(|entry| match entry {
-                    Entry::Record { timestamp, .. } => Some(*timestamp),
-                    Entry::Marker => None,
-                });
-            let truncated = log.start > 0 && history.0 == log.start;
             Located {
                 partition: *at,
                 committed: world.group.committed.get(at).copied(),
+                committed_for: world.group.committed.get(at).map(|_| world.topic(at.stream).id.clone()),
                 low: Offset(log.start),
                 high: Offset(log.high()),
+                stable: Offset(world.stable(*at)),
                 history,
-                truncated_at: first.filter(|_| truncated),
+                truncated_at: found.filter(|_| log.start > 0),
             }
         });
         let partitions = located.collect();
         let group_has_offsets = !world.group.committed.is_empty();
-        Ok(Location { topology: Arc::new(topology), group_has_offsets, partitions })
+        let intents_id = world.topic(Stream::Intent).id.clone();
+        Ok(Location { topology: Arc::new(topology), intents_id, group_has_offsets, partitions })
     }
 
     fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {

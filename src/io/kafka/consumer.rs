@@ -7,13 +7,13 @@ use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::shelf::Shelf;
 use super::sorting::sort;
 use super::sys::{GroupMetadata, Handle, Queue, WakeUp};
-use crate::core::ids::Offset;
+use crate::core::ids::{Offset, TopicId};
 use crate::core::record::{Stream, StreamPartition};
 use crate::ports::{Assignment, CursorStart, LogError, PollRequest, Polled};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList};
-use std::collections::BTreeSet;
+use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList, TopicPartitionListElem};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ pub(super) struct Consumer {
     handle: Handle,
     base: Arc<BaseConsumer<ConsumerEvents>>,
     topics: Topics,
+    /// The topics' ids, as they were when cursors were last placed: of inbound and of intents.
+    topic_ids: [Option<TopicId>; 2],
     cursors: Cursors,
     /// For what is remembered of either stream.
     inbound_shelf: Shelf,
@@ -64,6 +66,7 @@ impl Consumer {
             handle,
             base,
             topics: settings.topics.clone(),
+            topic_ids: [None, None],
             cursors: Cursors::default(),
             inbound_shelf: Shelf::default(),
             intent_shelf: Shelf::default(),
@@ -96,6 +99,20 @@ impl Consumer {
         match stream {
             Stream::Inbound => &self.topics.inbound,
             Stream::Intent => &self.topics.intent,
+        }
+    }
+
+    /// From now on cursors, and the offsets that are committed, are of the topics with these ids.
+    pub(super) fn reads(&mut self, ids: [&TopicId; 2]) {
+        self.topic_ids = ids.map(|id| Some(id.clone()).filter(|id| !id.is_unknown()));
+    }
+
+    /// The topic that offsets of a stream are committed for.
+    fn topic_id(&self, stream: Stream) -> Option<&TopicId> {
+        let [inbound, intents] = &self.topic_ids;
+        match stream {
+            Stream::Inbound => inbound.as_ref(),
+            Stream::Intent => intents.as_ref(),
         }
     }
 
@@ -304,11 +321,28 @@ impl Consumer {
         list
     }
 
-    pub(super) fn add(&self, list: &mut TopicPartitionList, partition: StreamPartition, offset: Offset) {
+    fn add<'a>(
+        &self,
+        list: &'a mut TopicPartitionList,
+        partition: StreamPartition,
+        offset: Offset,
+    ) -> TopicPartitionListElem<'a> {
+        let mut element = list.add_partition(self.topic(partition.stream), partition.partition.0);
         // A number that is not negative is always a valid offset.
-        let _ = list
-            .add_partition(self.topic(partition.stream), partition.partition.0)
-            .set_offset(ListOffset::Offset(offset.0.max(0)));
+        let _ = element.set_offset(ListOffset::Offset(offset.0.max(0)));
+        element
+    }
+
+    /// These offsets as they are committed: each with the id of its topic, so that they are not taken for another's.
+    pub(super) fn offer(&self, offsets: &BTreeMap<StreamPartition, Offset>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for (partition, offset) in offsets {
+            let mut element = self.add(&mut list, *partition, *offset);
+            if let Some(id) = self.topic_id(partition.stream) {
+                element.set_metadata(id.as_str());
+            }
+        }
+        list
     }
 
     fn unavailable(&self, what: &str, error: &KafkaError) -> LogError {

@@ -5,7 +5,7 @@ use super::producer::Producer;
 use super::settings::HistorySource;
 use super::sys::{ListedOffset, OffsetSpec, PendingOffsets};
 use super::topology::Known;
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::{Offset, Partition, TopicId};
 use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::Timestamp;
 use crate::ports::{Located, Location, LogError};
@@ -30,7 +30,7 @@ impl Locating<'_> {
     /// Asks and puts the answers together.
     pub(super) fn locate(&self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
         let committed = self.committed()?;
-        let [low, high] = self.bounds(partitions)?;
+        let [low, high, stable] = self.bounds(partitions)?;
         // Only after the high watermarks: an end that was observed before the history begins is never behind it.
         let history = match self.history {
             HistorySource::FromStart => BTreeMap::new(),
@@ -38,6 +38,7 @@ impl Locating<'_> {
         };
         let located = |partition: &StreamPartition| -> Result<Located, LogError> {
             let (low, high) = (offset_of(&low, partition)?, offset_of(&high, partition)?);
+            let stable = offset_of(&stable, partition)?.min(high);
             let beginning = history.get(partition);
             let found = match beginning {
                 _ if partition.stream == Stream::Intent => high,
@@ -46,21 +47,32 @@ impl Locating<'_> {
                 Some(listed) => Offset(listed.offset).min(high).max(low),
             };
             let truncated_at = beginning
-                .filter(|listed| low.0 > 0 && listed.offset == low.0 && listed.timestamp_ms >= 0)
+                .filter(|listed| low.0 > 0 && listed.offset >= low.0 && listed.timestamp_ms >= 0)
                 .map(|listed| Timestamp::from_millis(listed.timestamp_ms));
-            let committed = committed.get(partition).copied();
-            Ok(Located { partition: *partition, committed, low, high, history: found, truncated_at })
+            let (committed, committed_for) = committed.get(partition).cloned().unzip();
+            let committed_for = committed_for.flatten();
+            Ok(Located {
+                partition: *partition,
+                committed,
+                committed_for,
+                low,
+                high,
+                stable,
+                history: found,
+                truncated_at,
+            })
         };
         Ok(Location {
             topology: self.known.inbound.clone(),
+            intents_id: self.known.intents_id.clone(),
             group_has_offsets: !committed.is_empty(),
             partitions: partitions.iter().map(located).collect::<Result<_, _>>()?,
         })
     }
 
-    /// The group's offsets in all partitions of both topics. Offsets of a transaction that is still open are waited
-    /// for.
-    fn committed(&self) -> Result<BTreeMap<StreamPartition, Offset>, LogError> {
+    /// The group's offsets in all partitions of both topics, and the topic that each was committed for. Offsets of a
+    /// transaction that is still open are waited for.
+    fn committed(&self) -> Result<BTreeMap<StreamPartition, (Offset, Option<TopicId>)>, LogError> {
         let all =
             |stream, count: i32| (0..count).map(move |number| StreamPartition { stream, partition: Partition(number) });
         let partitions: Vec<StreamPartition> = all(Stream::Inbound, self.known.inbound.partitions)
@@ -81,17 +93,19 @@ impl Locating<'_> {
         for (partition, element) in partitions.iter().zip(answer.elements()) {
             element.error().map_err(|error| unavailable(&error.to_string()))?;
             if let ListOffset::Offset(offset) = element.offset() {
-                committed.insert(*partition, Offset(offset));
+                let id = Some(element.metadata()).filter(|id| !id.is_empty()).map(TopicId::new);
+                committed.insert(*partition, (Offset(offset), id));
             }
         }
         Ok(committed)
     }
 
-    /// The first offsets that are still there, and the high watermarks.
-    fn bounds(&self, partitions: &[StreamPartition]) -> Result<[Listed; 2], LogError> {
+    /// The first offsets that are still there, the high watermarks, and the last stable offsets.
+    fn bounds(&self, partitions: &[StreamPartition]) -> Result<[Listed; 3], LogError> {
         let low = self.ask(partitions, OffsetSpec::Earliest)?;
         let high = self.ask(partitions, OffsetSpec::Latest)?;
-        Ok([self.answer(low)?, self.answer(high)?])
+        let stable = self.ask(partitions, OffsetSpec::LastStable)?;
+        Ok([self.answer(low)?, self.answer(high)?, self.answer(stable)?])
     }
 
     fn not_before(&self, partitions: &[StreamPartition], since: Timestamp) -> Result<Listed, LogError> {
@@ -101,25 +115,31 @@ impl Locating<'_> {
         self.answer(asked)
     }
 
-    /// Asks for one offset of each partition; nothing is asked when there is none.
-    pub(super) fn ask(
-        &self,
-        partitions: &[StreamPartition],
-        spec: OffsetSpec,
-    ) -> Result<Option<PendingOffsets>, LogError> {
-        if partitions.is_empty() {
-            return Ok(None);
-        }
-        let names: Vec<(&str, i32)> =
-            partitions.iter().map(|partition| (self.consumer.topic(partition.stream), partition.partition.0)).collect();
-        PendingOffsets::ask(self.lookup.handle(), &names, spec, self.call_timeout)
-            .map(Some)
-            .map_err(|error| LogError::Unavailable(self.lookup.explain(&error.text)))
+    fn ask(&self, partitions: &[StreamPartition], spec: OffsetSpec) -> Result<Option<PendingOffsets>, LogError> {
+        ask(self.consumer, self.lookup, partitions, spec, self.call_timeout)
     }
 
     fn answer(&self, asked: Option<PendingOffsets>) -> Result<Listed, LogError> {
         asked.map_or(Ok(BTreeMap::new()), |asked| answer(self.consumer, self.lookup, &asked, self.call_timeout))
     }
+}
+
+/// Asks for one offset of each partition; nothing is asked when there is none.
+pub(super) fn ask(
+    consumer: &Consumer,
+    lookup: &Producer,
+    partitions: &[StreamPartition],
+    spec: OffsetSpec,
+    wait: Duration,
+) -> Result<Option<PendingOffsets>, LogError> {
+    if partitions.is_empty() {
+        return Ok(None);
+    }
+    let names: Vec<(&str, i32)> =
+        partitions.iter().map(|place| (consumer.topic(place.stream), place.partition.0)).collect();
+    PendingOffsets::ask(lookup.handle(), &names, spec, wait)
+        .map(Some)
+        .map_err(|error| LogError::Unavailable(lookup.explain(&error.text)))
 }
 
 /// Waits for an answer; every partition of it must be good.

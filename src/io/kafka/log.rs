@@ -1,7 +1,7 @@
 //! The log port, on Kafka.
 
 use super::consumer::Consumer;
-use super::locate::{Locating, answer, offset_of};
+use super::locate::{Locating, answer, ask, offset_of};
 use super::output::Output;
 use super::producer::Producer;
 use super::settings::{HistorySource, KafkaSettings, SettingsError};
@@ -54,17 +54,6 @@ impl KafkaLog {
             call_timeout: settings.call_timeout,
         })
     }
-
-    fn ask_ends(&self, partitions: &[StreamPartition]) -> Result<Option<PendingOffsets>, LogError> {
-        if partitions.is_empty() {
-            return Ok(None);
-        }
-        let names: Vec<(&str, i32)> =
-            partitions.iter().map(|place| (self.consumer.topic(place.stream), place.partition.0)).collect();
-        PendingOffsets::ask(self.lookup.handle(), &names, OffsetSpec::Latest, self.call_timeout)
-            .map(Some)
-            .map_err(|error| LogError::Unavailable(self.lookup.explain(&error.text)))
-    }
 }
 
 impl Log for KafkaLog {
@@ -105,6 +94,7 @@ impl Log for KafkaLog {
     fn locate(&mut self, partitions: &[StreamPartition], since: Timestamp) -> Result<Location, LogError> {
         self.output.prepare()?;
         let known = self.topology.require(&self.lookup)?;
+        self.consumer.reads([&known.inbound.topic_id, &known.intents_id]);
         let (consumer, lookup, history, call_timeout) = (&self.consumer, &self.lookup, self.history, self.call_timeout);
         Locating { consumer, lookup, known: &known, history, call_timeout }.locate(partitions, since)
     }
@@ -127,7 +117,8 @@ impl Log for KafkaLog {
 
     fn request_ends(&mut self, partitions: &[Partition]) -> Result<(), LogError> {
         let partitions: Vec<StreamPartition> = partitions.iter().copied().map(StreamPartition::inbound).collect();
-        let answer = self.ask_ends(&partitions)?;
+        self.topology.require_fresh(&self.lookup)?;
+        let answer = ask(&self.consumer, &self.lookup, &partitions, OffsetSpec::Latest, self.call_timeout)?;
         self.ends = Some(AskedEnds { partitions, answer });
         Ok(())
     }
@@ -137,15 +128,7 @@ impl Log for KafkaLog {
             return Err(LogError::Unavailable("no ends were asked for".to_owned()));
         };
         let Some(pending) = pending else { return Ok(Ends::default()) };
-        let listed = match answer(&self.consumer, &self.lookup, &pending, self.call_timeout) {
-            Ok(listed) => listed,
-            Err(error) => {
-                // The call may be made again: the question is asked anew for it.
-                let answer = self.ask_ends(&partitions)?;
-                self.ends = Some(AskedEnds { partitions, answer });
-                return Err(error);
-            }
-        };
+        let listed = answer(&self.consumer, &self.lookup, &pending, self.call_timeout)?;
         let ends = partitions.iter().map(|place| Ok((place.partition, offset_of(&listed, place)?)));
         ends.collect::<Result<_, _>>().map(Ends)
     }

@@ -99,11 +99,7 @@ impl Plain {
         if !GroupMetadata::of(consumer.handle()).is_some_and(|group| group.is_of_member()) {
             return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
         }
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            consumer.add(&mut list, *partition, *offset);
-        }
-        self.committer.give(list).map_err(thread_is_gone)?;
+        self.committer.give(consumer.offer(offsets)).map_err(thread_is_gone)?;
         self.is_committing = true;
         Ok(())
     }

@@ -208,9 +208,7 @@ impl KafkaSettings {
             // One fetch may come on top of that, several times larger once it is unpacked: so much of a partition, and so
             // much of all together, however many there are. A larger batch comes alone.
             .set("max.partition.fetch.bytes", "262144")
-            .set("fetch.max.bytes", "2097152")
-            // Partitions that were added to a topic are found at this pace.
-            .set("topic.metadata.refresh.interval.ms", "5000");
+            .set("fetch.max.bytes", "2097152");
         if let Some(instance) = &self.instance {
             config.set("group.instance.id", instance);
         }
@@ -273,6 +271,9 @@ impl KafkaSettings {
             .set("bootstrap.servers", &self.brokers)
             .set("client.id", "sessiongate")
             .set("socket.nagle.disable", "true")
+            // Partitions that were added to a topic are found at this pace, and a leader that was replaced and does not know
+            // it is asked no longer than this for where the log ends.
+            .set("topic.metadata.refresh.interval.ms", "5000")
             .set("retry.backoff.ms", "2")
             .set("retry.backoff.max.ms", "200")
             .set("reconnect.backoff.ms", "50")

@@ -13,12 +13,17 @@ use std::time::{Duration, Instant};
 /// How often the topics are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// What was described so long ago at most may be built on. Brokers that are busy take their time.
+const FRESH: Duration = Duration::from_secs(10);
+
 /// What is known of both topics.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Known {
     /// The inbound topic.
     pub(super) inbound: Arc<Topology>,
-    /// How many partitions the intents' topic has.
+    /// The intents' topic.
+    pub(super) intents_id: TopicId,
+    /// How many partitions it has.
     pub(super) intent_partitions: i32,
 }
 
@@ -30,6 +35,8 @@ pub(super) fn topic_id(told: Option<&str>) -> TopicId {
 /// Keeps it up to date.
 pub(super) struct TopologyWatch {
     known: Option<Known>,
+    /// When that was learnt.
+    known_at: Instant,
     /// What the last poll was told.
     told: Option<Arc<Topology>>,
     pending: Option<PendingTopics>,
@@ -43,6 +50,7 @@ impl TopologyWatch {
     pub(super) fn new(settings: &KafkaSettings) -> TopologyWatch {
         TopologyWatch {
             known: None,
+            known_at: Instant::now(),
             told: None,
             pending: None,
             next_at: Instant::now(),
@@ -124,7 +132,8 @@ impl TopologyWatch {
             }
         };
         let (inbound, intents) = (find(&self.topics.inbound)?, find(&self.topics.intent)?);
-        self.know(inbound.id.as_deref(), inbound.partitions, intents.partitions);
+        let ids = [inbound, intents].map(|topic| topic_id(topic.id.as_deref()));
+        self.know(ids, inbound.partitions, intents.partitions);
         Ok(())
     }
 
@@ -137,13 +146,29 @@ impl TopologyWatch {
             Ok(i32::try_from(partitions).unwrap_or(i32::MAX))
         };
         let (inbound, intents) = (count(&self.topics.inbound)?, count(&self.topics.intent)?);
-        self.know(None, inbound, intents);
+        self.know([TopicId::unknown(), TopicId::unknown()], inbound, intents);
         self.next_at = Instant::now() + INTERVAL;
         Ok(())
     }
 
-    fn know(&mut self, topic_id: Option<&str>, partitions: i32, intent_partitions: i32) {
-        let topic_id = self::topic_id(topic_id);
-        self.known = Some(Known { inbound: Arc::new(Topology { topic_id, partitions }), intent_partitions });
+    fn know(&mut self, [topic_id, intents_id]: [TopicId; 2], partitions: i32, intent_partitions: i32) {
+        self.known =
+            Some(Known { inbound: Arc::new(Topology { topic_id, partitions }), intents_id, intent_partitions });
+        self.known_at = Instant::now();
+    }
+
+    /// That the topics were described a moment ago. A proof rests on how many partitions there are, and on the topic being the
+    /// one that was read: an older answer may have been overtaken for long.
+    pub(super) fn require_fresh(&mut self, lookup: &Producer) -> Result<(), LogError> {
+        if self.known_at.elapsed() <= FRESH {
+            return Ok(());
+        }
+        self.tend(lookup)?;
+        match self.known_at.elapsed() <= FRESH {
+            true => Ok(()),
+            false => {
+                Err(LogError::Unavailable(lookup.explain("the brokers have not described the topics for a while")))
+            }
+        }
     }
 }

@@ -31,6 +31,8 @@ const FLUSH_STEP: Duration = Duration::from_millis(2);
 struct Job {
     turn: Turn,
     offering: Offering,
+    /// When its commit was first asked for.
+    since: Instant,
 }
 
 /// What the committing thread tells.
@@ -57,6 +59,7 @@ pub(super) struct Transactions {
     broken: Option<String>,
     committer: JobThread<Box<Job>, Told>,
     call_timeout: Duration,
+    transaction_timeout: Duration,
 }
 
 impl Transactions {
@@ -73,6 +76,7 @@ impl Transactions {
             broken: None,
             committer,
             call_timeout: settings.call_timeout,
+            transaction_timeout: settings.transaction_timeout,
         })
     }
 
@@ -128,6 +132,14 @@ impl Transactions {
         }
         let job = match self.unconfirmed.take() {
             // What was not accepted yet is offered with the membership of this moment.
+            // Its verdicts would become visible long after they were decided, and a window may have ended since.
+            Some(job) if job.since.elapsed() > self.transaction_timeout => {
+                let is_asked_for = job.turn.is_unconfirmed();
+                self.unconfirmed = Some(job);
+                let text = "a transaction was not committed within its time-out".to_owned();
+                // Where the commit was asked for, only whoever takes the transactional id over ends it.
+                return Err(if is_asked_for { LogError::Fatal(text) } else { LogError::MustAbort(text) });
+            }
             Some(mut job) if !job.turn.is_unconfirmed() => match Offering::new(offsets, consumer) {
                 Ok(offering) => {
                     job.offering = offering;
@@ -143,7 +155,7 @@ impl Transactions {
                 let offering = Offering::new(offsets, consumer)?;
                 self.current()?.open()?;
                 let turn = self.turns.pop_front().ok_or_else(no_turn)?;
-                Box::new(Job { turn, offering })
+                Box::new(Job { turn, offering, since: Instant::now() })
             }
         };
         let producer = job.turn.handle().clone();
@@ -246,7 +258,7 @@ impl Transactions {
 }
 
 fn commit(mut job: Box<Job>, tell: &dyn Fn(Told)) {
-    let Job { turn, offering } = &mut *job;
+    let Job { turn, offering, .. } = &mut *job;
     let outcome = turn.commit(offering, || tell(Told::Flushed));
     tell(Told::Ended(job, outcome));
 }

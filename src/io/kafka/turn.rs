@@ -50,12 +50,9 @@ enum Remedy {
 
 impl Offering {
     pub(super) fn new(offsets: &BTreeMap<StreamPartition, Offset>, consumer: &Consumer) -> Result<Offering, LogError> {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        let list = consumer.offer(offsets);
         if offsets.is_empty() {
             return Ok(Offering { offsets: list, group: None });
-        }
-        for (partition, offset) in offsets {
-            consumer.add(&mut list, *partition, *offset);
         }
         // Fresh for every commit: the generation in it is what fences a member that lost its partitions. Below zero
         // the broker would take the offsets unchecked.

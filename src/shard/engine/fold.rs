@@ -146,13 +146,11 @@ impl Engine {
     }
 
     fn tell_window(&mut self, act: &Act<'_>, customer: &CustomerId, (window, length): (Window, Span), touches: bool) {
-        let (change, wanted) = match touches {
-            true => (WindowChange::Refreshed, self.rules.emit_refreshed),
-            false => (WindowChange::Opened, self.rules.emit_opened),
+        let change = match touches {
+            true if !self.rules.emit_refreshed => return,
+            true => WindowChange::Refreshed,
+            false => WindowChange::Opened,
         };
-        if !wanted {
-            return;
-        }
         self.transaction.emit(Emission::WindowEvent(Box::new(WindowEvent {
             record: act.record.clone(),
             event_index: act.index,

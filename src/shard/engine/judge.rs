@@ -8,7 +8,7 @@ use super::known::Known;
 use super::notice::Notice;
 use super::plan::looked_at;
 use super::rules::{Partitioning, Rules};
-use super::step::{Plan, Reading};
+use super::step::Reading;
 use crate::core::emission::{DeadLetter, DecidedIntent, Emission};
 use crate::core::frontier::{Ends, Frontier, Stored, Topology, clocks_agree};
 use crate::core::ids::{KeyPrint, Offset, Partition, TopicId};
@@ -160,6 +160,8 @@ impl Engine {
         if !self.look_at_frontiers(&frontiers, &topology, now) {
             return;
         }
+        let ends = Some(ends).filter(|ends| self.believes(ends));
+        self.note_frontiers(&frontiers, &topology);
         let known = Known::new(&plan, &snapshot);
         for (print, stored) in plan.prints.iter().zip(&snapshot.windows) {
             if let Stored::Known(window) = stored {
@@ -169,7 +171,9 @@ impl Engine {
         let applies = !self.incoming.is_empty();
         self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
-        self.observe_ends(&plan, ends);
+        if let Some(ends) = ends.filter(|_| !plan.ends.is_empty()) {
+            self.observe_ends(ends);
+        }
 
         let mut lanes = std::mem::take(&mut self.lanes);
         let mut decided = Vec::new();
@@ -234,11 +238,28 @@ impl Engine {
         true
     }
 
-    /// The ends hold for the intents that were here when they were asked for.
-    fn observe_ends(&mut self, plan: &Plan, ends: Ends) {
-        if plan.ends.is_empty() {
-            return;
+    /// Whether no end lies below what was known to be in the log before the ends were asked for. Else a broker answered that
+    /// leads no longer, or for a topic that was made anew: such ends prove nothing, and are asked for again.
+    fn believes(&self, ends: &Ends) -> bool {
+        ends.0.iter().all(|(partition, end)| {
+            let taken = self.inbound.get(partition).filter(|cursor| cursor.placed).map(|cursor| cursor.taken);
+            taken.into_iter().chain(self.reached_by_all.get(partition).copied()).all(|known| known <= *end)
+        })
+    }
+
+    fn note_frontiers(&mut self, frontiers: &BTreeMap<Partition, &Stored<Frontier>>, topology: &Topology) {
+        for (partition, stored) in frontiers {
+            if let Stored::Known(frontier) = stored
+                && frontier.topic_id == topology.topic_id
+            {
+                let furthest = self.reached_by_all.entry(*partition).or_insert(frontier.next);
+                *furthest = (*furthest).max(frontier.next);
+            }
         }
+    }
+
+    /// The ends hold for the intents that were here when they were asked for.
+    fn observe_ends(&mut self, ends: Ends) {
         let ends = Arc::new(ends);
         for lane in self.lanes.values_mut() {
             for waiting in lane.iter_mut().rev().take_while(|waiting| waiting.ends.is_none()) {

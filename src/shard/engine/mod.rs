@@ -26,7 +26,7 @@ mod tests;
 mod transaction;
 
 use crate::core::frontier::Topology;
-use crate::core::ids::Partition;
+use crate::core::ids::{Offset, Partition};
 use crate::core::lane::Lane;
 use crate::core::record::StreamPartition;
 use crate::core::time::Now;
@@ -90,6 +90,10 @@ pub struct Engine {
     halted: Option<step::Halt>,
     /// A frontier of a newer version was there when it was last looked.
     meets_newer: bool,
+    /// Since when the brokers tell an end below a committed offset, on the monotonic clock.
+    beyond_since_ms: Option<i64>,
+    /// The furthest frontier of each inbound partition that was read: records lie below it, whoever applied them.
+    reached_by_all: BTreeMap<Partition, Offset>,
     epoch: u32,
     /// The last poll left nothing behind.
     took_all: bool,
@@ -130,6 +134,8 @@ impl Engine {
             stopped: false,
             halted: None,
             meets_newer: false,
+            beyond_since_ms: None,
+            reached_by_all: BTreeMap::new(),
             epoch: 0,
             took_all: true,
             inbound_is_behind: false,

@@ -34,6 +34,33 @@ pub enum Notice {
         /// The first that is still there.
         to: Offset,
     },
+    /// The brokers told an end below the committed offset: they are asked again for a while.
+    EndBelowCommitted {
+        /// Which stream and partition.
+        partition: crate::core::record::StreamPartition,
+        /// The committed offset.
+        committed: Offset,
+        /// The end that was told.
+        end: Offset,
+    },
+    /// The log ends below the committed offset: records are gone that were decided.
+    RecordsLost {
+        /// Which stream and partition.
+        partition: crate::core::record::StreamPartition,
+        /// The committed offset.
+        from: Offset,
+        /// Where it goes on.
+        to: Offset,
+    },
+    /// The committed offset is one of another topic, which had the same name.
+    TopicMadeAnew {
+        /// Which stream and partition.
+        partition: crate::core::record::StreamPartition,
+        /// The committed offset.
+        from: Offset,
+        /// Where it goes on.
+        to: Offset,
+    },
     /// A value in the store was written by a newer version.
     NewerVersion,
     /// The transaction was given up; everything since the last commit is read again.

@@ -7,13 +7,22 @@ use super::cursor::InboundCursor;
 use super::notice::Notice;
 use super::step::{Found, Halt, Locate, Step};
 use crate::core::frontier::{Frontier, Stored, Topology};
-use crate::core::ids::Offset;
+use crate::core::ids::{Offset, TopicId};
 use crate::core::lane::Lane;
 use crate::core::noted::NotedIds;
 use crate::core::policy::FUTURE_TOLERANCE;
 use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::{Now, Timestamp};
-use crate::ports::{CursorStart, FrontierStart, Located};
+use crate::ports::{CursorStart, FrontierStart, Located, Location};
+
+/// So long, in milliseconds, brokers are asked again for an end that lies below what was committed: several times as long as
+/// clients take to learn of new leaders.
+const ENDS_ARE_DOUBTED_FOR_MS: i64 = 20_000;
+
+/// Whether an offset was committed for a topic that had this one's name before.
+fn is_of_another(located: &Located, topic_id: &TopicId) -> bool {
+    !topic_id.is_unknown() && located.committed_for.as_ref().is_some_and(|id| id != topic_id)
+}
 
 /// Cursors on their way to their places.
 #[derive(Debug)]
@@ -51,6 +60,9 @@ impl Engine {
     pub(super) fn located(&mut self, found: Found, now: Now) {
         let Found { location, frontiers, others } = found;
         let topology = location.topology.clone();
+        if self.doubts_ends(&location, now) {
+            return;
+        }
         let is_ours = |stored: &Stored<Frontier>| stored.known().is_some_and(|f| f.topic_id == topology.topic_id);
         if frontiers.contains(&Stored::Newer) {
             self.notices.push(Notice::NewerVersion);
@@ -64,6 +76,7 @@ impl Engine {
             return;
         }
         self.topology = Some(topology.clone());
+        self.reached_by_all.clear();
         self.epoch += 1;
         let mut placing = Placing { assigns: self.assigning, frontiers: Vec::new(), cursors: Vec::new() };
         let mut stored = frontiers.iter();
@@ -73,12 +86,38 @@ impl Engine {
                     let stored = stored.next().unwrap_or(&Stored::Missing);
                     self.place_inbound(located, stored, &topology, now, &mut placing);
                 }
-                Stream::Intent => self.place_lane(located, now, &mut placing),
+                Stream::Intent => self.place_lane(located, &location.intents_id, now, &mut placing),
             }
         }
         self.assigning = false;
         self.to_locate.clear();
         self.placing = Some(placing);
+    }
+
+    /// A broker that leads no longer, and does not know it yet, tells an end that was. Where an offset lies beyond the end of
+    /// its own topic, the brokers are asked for a while before that is believed.
+    fn doubts_ends(&mut self, location: &Location, now: Now) -> bool {
+        let beyond = location.partitions.iter().find(|located| {
+            let topic_id = match located.partition.stream {
+                Stream::Inbound => &location.topology.topic_id,
+                Stream::Intent => &location.intents_id,
+            };
+            located.committed.is_some_and(|offset| offset > located.high) && !is_of_another(located, topic_id)
+        });
+        let Some(Located { partition, committed: Some(committed), high, .. }) = beyond else {
+            self.beyond_since_ms = None;
+            return false;
+        };
+        if self.beyond_since_ms.is_none() {
+            let (partition, committed, end) = (*partition, *committed, *high);
+            self.notices.push(Notice::EndBelowCommitted { partition, committed, end });
+        }
+        let since_ms = *self.beyond_since_ms.get_or_insert(now.mono_ms);
+        let doubts = now.mono_ms - since_ms < ENDS_ARE_DOUBTED_FOR_MS;
+        if doubts {
+            self.pace.failed(now.mono_ms);
+        }
+        doubts
     }
 
     fn place_inbound(
@@ -94,7 +133,7 @@ impl Engine {
         let is_foreign = stored.known().is_some_and(|frontier| frontier.topic_id != topology.topic_id);
         let Committed { emit_from, is_new } = match is_foreign {
             true => Committed { emit_from: located.low, is_new: true },
-            false => self.committed(located),
+            false => self.committed(located, &topology.topic_id),
         };
         if is_new {
             self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
@@ -112,9 +151,10 @@ impl Engine {
             None => {
                 let next = located.history;
                 let reaches_back_to = self.reaches_back_to(located, now);
-                let fresh =
-                    Frontier { next, topic_id: topology.topic_id.clone(), reaches_back_to, reapply_to: located.high };
-                (fresh, (next < located.high).then_some(located.high))
+                // A transaction that hangs there must not keep everybody waiting: what can be read is what is filled.
+                let reapply_to = located.stable;
+                let fresh = Frontier { next, topic_id: topology.topic_id.clone(), reaches_back_to, reapply_to };
+                (fresh, (next < reapply_to).then_some(reapply_to))
             }
         };
         let start = frontier.next.min(emit_from);
@@ -140,8 +180,8 @@ impl Engine {
         placing.cursors.push(CursorStart { partition: located.partition, offset: start, epoch: self.epoch });
     }
 
-    fn place_lane(&mut self, located: &Located, now: Now, placing: &mut Placing) {
-        let Committed { emit_from, is_new } = self.committed(located);
+    fn place_lane(&mut self, located: &Located, topic_id: &TopicId, now: Now, placing: &mut Placing) {
+        let Committed { emit_from, is_new } = self.committed(located, topic_id);
         if is_new {
             self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
             self.transaction.force();
@@ -153,10 +193,20 @@ impl Engine {
         placing.cursors.push(CursorStart { partition: located.partition, offset: start, epoch: self.epoch });
     }
 
-    /// An offset beyond the end belongs to a log that is no more; one below the start points at what was deleted.
-    fn committed(&mut self, located: &Located) -> Committed {
+    /// An offset below the start points at what was deleted. One beyond the end belongs to a topic that is no more, or its
+    /// topic has lost records: what was decided of them is not decided again.
+    fn committed(&mut self, located: &Located, topic_id: &TopicId) -> Committed {
+        let Located { partition, low, high, .. } = *located;
         match located.committed {
-            Some(offset) if offset > located.high => Committed { emit_from: located.low, is_new: true },
+            Some(from) if is_of_another(located, topic_id) => {
+                self.notices.push(Notice::TopicMadeAnew { partition, from, to: low });
+                Committed { emit_from: low, is_new: true }
+            }
+            Some(from) if from > high => {
+                let to = if located.committed_for.is_some() { high } else { low };
+                self.notices.push(Notice::RecordsLost { partition, from, to });
+                Committed { emit_from: to, is_new: true }
+            }
             Some(offset) if offset < located.low => {
                 let Located { partition, low: to, .. } = *located;
                 self.notices.push(Notice::RecordsDeleted { partition, from: offset, to });
@@ -170,7 +220,9 @@ impl Engine {
 
     /// From when on the log still shows everything that happened.
     fn reaches_back_to(&self, located: &Located, now: Now) -> Timestamp {
-        let nothing_deleted = located.low == Offset(0) || located.history > located.low;
+        // Where a busy day deletes as well, an old record in front does not say that nothing younger is gone.
+        let is_beyond_history = located.history > located.low && self.rules.history_is_kept;
+        let nothing_deleted = located.low == Offset(0) || is_beyond_history;
         let all_deleted = located.low == located.high;
         match (nothing_deleted, all_deleted, located.truncated_at) {
             (true, ..) => Timestamp::MIN,

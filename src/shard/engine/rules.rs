@@ -40,9 +40,7 @@ pub struct Rules {
     pub dedup_records: u32,
     /// How much further back than the longest window a lost store is filled.
     pub reapply_margin: Span,
-    /// Whether opened windows are told.
-    pub emit_opened: bool,
-    /// Whether refreshed windows are told.
+    /// Whether refreshed windows are told, as opened ones always are.
     pub emit_refreshed: bool,
     /// Whether refusals by the provider are passed on and heeded.
     pub delivery_status: bool,

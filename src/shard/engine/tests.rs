@@ -1,5 +1,6 @@
 //! What the engine decides in situations that are rare outside: one table or story each, without any I/O.
 
+mod ends;
 mod feedback;
 mod neighbours;
 mod settling;
@@ -43,7 +44,6 @@ fn rules() -> Rules {
         gathers_for: Span::from_secs(5),
         dedup_records: 100,
         reapply_margin: Span::from_hours(1),
-        emit_opened: true,
         emit_refreshed: false,
         delivery_status: true,
         template_status: true,
@@ -61,11 +61,13 @@ fn topology() -> Arc<Topology> {
 
 fn located(partition: StreamPartition, committed: Option<i64>, low: i64, high: i64) -> Located {
     let (low, high) = (Offset(low), Offset(high));
-    Located { partition, committed: committed.map(Offset), low, high, history: low, truncated_at: None }
+    let committed = committed.map(Offset);
+    Located { partition, committed, committed_for: None, low, high, stable: high, history: low, truncated_at: None }
 }
 
 fn location(inbound: Located, intents: Located, group_has_offsets: bool) -> Location {
-    Location { topology: topology(), group_has_offsets, partitions: vec![inbound, intents] }
+    let intents_id = TopicId::new("intents-1");
+    Location { topology: topology(), intents_id, group_has_offsets, partitions: vec![inbound, intents] }
 }
 
 fn frontier(next: i64) -> Frontier {
@@ -326,13 +328,20 @@ fn deleted_records_are_told_and_offsets_of_another_log_are_not_believed() {
     let deleted = Notice::RecordsDeleted { partition: INTENTS, from: Offset(3), to: Offset(8) };
     assert!(engine.take_notices().contains(&deleted));
 
-    let beyond = location(located(INBOUND, Some(5), 5, 5), located(INTENTS, Some(900), 0, 20), true);
-    let mut engine = placed(rules(), beyond, Stored::Known(frontier(5)));
-    let committed = settle(&mut engine, now_at(NOW)).into_iter().find_map(|step| match step {
-        Step::Commit(offsets) => offsets.get(&INTENTS).copied(),
-        _ => None,
-    });
-    assert_eq!(committed, Some(Offset(0)));
+    let of = |topic| Located { committed_for: Some(TopicId::new(topic)), ..located(INTENTS, Some(9), 0, 20) };
+    for (topic, begins_at) in [("intents-0", 0), ("intents-1", 9)] {
+        let found = location(located(INBOUND, Some(5), 5, 5), of(topic), true);
+        let engine = placed(rules(), found, Stored::Known(frontier(5)));
+        assert_eq!(engine.lanes[&INTENTS.partition].emit_from, Offset(begins_at), "committed for {topic}");
+    }
+}
+
+#[test]
+fn a_store_is_filled_up_to_what_can_be_read() {
+    let hangs = Located { stable: Offset(60), ..located(INBOUND, Some(60), 0, 100) };
+    let found = location(hangs, located(INTENTS, Some(0), 0, 0), true);
+    let engine = placed(rules(), found, Stored::Missing);
+    assert_eq!(engine.status(NOW).inbound[0].reapply_to, Some(Offset(60)));
 }
 
 #[test]

@@ -13,8 +13,10 @@ use std::time::Duration;
 pub(in super::super) enum OffsetSpec {
     /// The first that is still there.
     Earliest,
-    /// The high watermark.
+    /// The high watermark: what a hung transaction holds back counts too.
     Latest,
+    /// The last stable offset: nothing at or above an open transaction counts.
+    LastStable,
     /// The first whose record is not older than this (milliseconds since 1970).
     NotBefore(i64),
 }
@@ -38,8 +40,7 @@ pub(in super::super) struct ListedOffset {
 pub(in super::super) struct PendingOffsets(Queue);
 
 impl PendingOffsets {
-    /// Asks for one offset of each partition, with reading uncommitted records: what a hung transaction holds back
-    /// counts too.
+    /// Asks for one offset of each partition.
     pub fn ask(
         client: &Handle,
         partitions: &[(&str, i32)],
@@ -49,7 +50,9 @@ impl PendingOffsets {
         let queue = Queue::new(client);
         let raw = match spec {
             OffsetSpec::Earliest => i64::from(ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_EARLIEST as i32),
-            OffsetSpec::Latest => i64::from(ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i32),
+            OffsetSpec::Latest | OffsetSpec::LastStable => {
+                i64::from(ffi::rd_kafka_OffsetSpec_t::RD_KAFKA_OFFSET_SPEC_LATEST as i32)
+            }
             OffsetSpec::NotBefore(ms) => ms.max(0),
         };
         let mut list = TopicPartitionList::with_capacity(partitions.len());
@@ -58,14 +61,15 @@ impl PendingOffsets {
             // logical ones, so that setting it cannot fail.
             let _ = list.add_partition(topic, *partition).set_offset(Offset::from_raw(raw));
         }
+        let isolation = match spec {
+            OffsetSpec::LastStable => ffi::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED,
+            _ => ffi::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
+        };
         let options = Options::new(client, ffi::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS, at_most)?;
         // SAFETY: the client is alive; list and options are copied; the queue lives until the answer is not wanted
         // any more (librdkafka counts its own references to it).
         unsafe {
-            NativeError::check(ffi::rd_kafka_AdminOptions_set_isolation_level(
-                options.0,
-                ffi::rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED,
-            ))?;
+            NativeError::check(ffi::rd_kafka_AdminOptions_set_isolation_level(options.0, isolation))?;
             ffi::rd_kafka_ListOffsets(client.native(), list.ptr(), options.0, queue.pointer);
         }
         Ok(PendingOffsets(queue))
