@@ -4,12 +4,13 @@
 use super::feedback::{Feedback, ReportSource};
 use super::preflight::Found;
 use super::template_reader::TemplateReader;
-use super::{StoreMaker, format, settings};
+use super::{PANICKED, StoreMaker, format, settings};
 use crate::config::Config;
 use crate::core::routing::{ReportTopic, ReportTopics};
 use crate::shard::aside::{AsideBoard, FeedbackTally};
 use crate::shard::codec::Codec;
 use crate::shard::templates::Templates;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -60,28 +61,33 @@ pub fn start(config: &Config, found: &Found, store: StoreMaker) -> anyhow::Resul
             board.templates = Some(templates.clone());
             let kafka = settings::kafka(config, "templates", 0);
             let reader = TemplateReader { kafka, topic: topic.clone(), codec: codec(config, found, topic), templates };
-            let (stop, tell) = (stop.clone(), tell.clone());
-            aside.threads.push(spawn("templates", move || {
-                reader.run(&stop).unwrap_or_else(|why| drop(tell.send(why)));
-            })?);
+            let stop = stop.clone();
+            aside.threads.push(spawn("templates", tell.clone(), move || reader.run(&stop))?);
         }
     }
     let feedback = feedback(config, found);
     if !feedback.sources.is_empty() {
         let tally = Arc::new(FeedbackTally::default());
         board.feedback = Some(tally.clone());
-        aside.threads.push(spawn("feedback", move || {
-            feedback.run(&store, &tally, &stop).unwrap_or_else(|why| drop(tell.send(why)));
-        })?);
+        aside.threads.push(spawn("feedback", tell, move || feedback.run(&store, &tally, &stop))?);
     }
     Ok((aside, board))
 }
 
-fn spawn(name: &'static str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+/// Says why it cannot go on, should it come to that.
+fn spawn(
+    name: &'static str,
+    tell: mpsc::UnboundedSender<String>,
+    work: impl FnOnce() -> Result<(), String> + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         let span = tracing::info_span!("aside", name);
         let _entered = span.enter();
-        work();
+        let ended = panic::catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(PANICKED.to_owned()));
+        if let Err(why) = ended {
+            // Nobody listens any more only when the process is ending anyway.
+            let _ = tell.send(why);
+        }
     })
 }
 

@@ -9,24 +9,22 @@ pub mod template_reader;
 pub mod traces;
 
 use crate::config::Config;
-use crate::core::policy::Policy;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::{KafkaLog, KafkaSettings};
 use crate::ports::{Log, StoreError, WindowStore};
 use crate::shard::ahead::Ahead;
-use crate::shard::codec::Codec;
 use crate::shard::engine::rules::{Partitioning, Rules};
 use crate::shard::engine::step::Halt;
 use crate::shard::hands::Hands;
-use crate::shard::merging::{MergeThread, Merging};
+use crate::shard::merging::MergeThread;
 use crate::shard::metered::MeteredStore;
 use crate::shard::neighbours::Neighbourhood;
 use crate::shard::runner::{self, Board, Exit};
 use crate::shard::templates::Templates;
 use crate::shard::tracer::Tracing;
 use crate::wire::decoder::Formats;
-use crate::wire::output::{Encoder, Topics};
-use crate::wire::trace_context::MAX_ADDED_BYTES;
+use crate::wire::output::Topics;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -64,6 +62,11 @@ pub struct ShardParts {
     /// Makes spans of what they do; none unless somebody collects them.
     pub tracing: Option<Tracing>,
 }
+
+/// Why a group without offsets is not begun.
+const OFFSETS_VANISHED: &str = "the consumer group has no committed offsets although this Redis was filled by it before: \
+     starting from the beginning would send out again what was sent. If that is wanted (or this is a new group on purpose), \
+     set kafka.accept_missing_offsets = true once; else restore the group's offsets";
 
 /// A worker at work.
 pub struct Running {
@@ -109,6 +112,10 @@ impl Running {
     }
 }
 
+/// What is said of a thread that a panic ended.
+const PANICKED: &str = "a thread of the worker panicked: its last words are in the log. Nothing of its open transaction is \
+                        visible; please report it as a bug";
+
 /// The parts of all shards of a worker.
 pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {
     let instance = settings::instance(config);
@@ -141,8 +148,10 @@ pub fn start(parts: Vec<ShardParts>, store: StoreMaker) -> anyhow::Result<Runnin
         thread::Builder::new().name(format!("shard-{number}")).spawn(move || {
             let span = tracing::info_span!("shard", number);
             let _entered = span.enter();
+            let work = || keep_running(&parts, &store, neighbourhood.as_ref(), &stop, &board);
+            let ended = panic::catch_unwind(AssertUnwindSafe(work));
             // Nobody listens any more only when the process is ending anyway.
-            let _ = tell.send(keep_running(&parts, &store, neighbourhood.as_ref(), &stop, &board));
+            let _ = tell.send(ended.unwrap_or_else(|_| Ended::Refused(PANICKED.to_owned())));
         })?;
         running.count += 1;
     }
@@ -157,66 +166,65 @@ fn keep_running(
     stop: &AtomicBool,
     board: &Arc<Board>,
 ) -> Ended {
-    let mut pause = SHORTEST_PAUSE;
+    let (mut pause, mut has_run) = (SHORTEST_PAUSE, false);
     loop {
         let started = Instant::now();
-        let log = match KafkaLog::start(&parts.kafka) {
-            Ok(log) => log,
-            Err(error) => return Ended::Refused(format!("the Kafka clients cannot be made: {error}")),
-        };
-        let (store, another) = match store().and_then(|one| Ok((one, store()?))) {
-            Ok(both) => both,
-            Err(error) => return Ended::Refused(format!("the store cannot be used: {error}")),
-        };
-        let merging = match merge_thread(another, &log, board) {
-            Ok(merging) => merging,
-            Err(error) => return Ended::Refused(format!("the merging thread cannot be started: {error}")),
-        };
-        let store = MeteredStore::new(store, board.clone());
-        let tracer = parts.tracing.as_ref().map(Tracing::tracer);
-        let merging: Option<Box<dyn Merging>> = Some(Box::new(merging));
-        let neighbours = neighbourhood.map(|neighbourhood| neighbourhood.join(log.waker()));
-        let (clock, codec, ahead) = (SystemClock::new(), codec(parts), Ahead::default());
-        let hands = Hands { log, store, clock, codec, merging, neighbours, tracer, ahead };
-        match runner::run(parts.rules.clone(), hands, stop, board) {
-            Exit::Stopped => {
-                info!("left; everything in flight is committed");
-                return Ended::Stopped;
-            }
-            Exit::Halted(Halt::OffsetsVanished) => {
-                return Ended::Refused(
-                    "the consumer group has no committed offsets although this Redis was filled by it before: starting \
-                     from the beginning would send out again what was sent. If that is wanted (or this is a new group on \
-                     purpose), set kafka.accept_missing_offsets = true once; else restore the group's offsets"
-                        .into(),
-                );
-            }
-            Exit::Broken(error) if stop.load(Ordering::Relaxed) => {
-                error!("left without committing what was in flight: {error}");
-                return Ended::Refused(error.to_string());
-            }
-            Exit::Broken(error) => {
-                if started.elapsed() > LONGEST_PAUSE {
-                    pause = SHORTEST_PAUSE;
-                }
-                warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
-                // It pauses on purpose.
-                board.turned();
-                if !slept(pause, stop) {
+        match hands(parts, store, neighbourhood, board) {
+            // What they are made of has changed under a worker that ran with it, and may be put right again.
+            Err(why) if has_run => warn!(pause_ms = pause.as_millis() as u64, "no new clients: {why}"),
+            Err(why) => return Ended::Refused(why),
+            Ok(hands) => match runner::run(parts.rules.clone(), hands, stop, board) {
+                Exit::Stopped => {
+                    info!("left; everything in flight is committed");
                     return Ended::Stopped;
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+                Exit::Halted(Halt::OffsetsVanished) => return Ended::Refused(OFFSETS_VANISHED.to_owned()),
+                Exit::Broken(error) if stop.load(Ordering::Relaxed) => {
+                    error!("left without committing what was in flight: {error}");
+                    return Ended::Refused(error.to_string());
+                }
+                Exit::Broken(error) => {
+                    if started.elapsed() > LONGEST_PAUSE {
+                        pause = SHORTEST_PAUSE;
+                    }
+                    warn!(pause_ms = pause.as_millis() as u64, "the Kafka clients broke, starting new ones: {error}");
+                }
+            },
         }
+        has_run = true;
+        // It pauses on purpose.
+        board.turned();
+        if !slept(pause, stop) {
+            return Ended::Stopped;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-fn merge_thread<S: WindowStore + Send + 'static>(
-    store: S,
-    log: &KafkaLog,
+type ShardHands = Hands<KafkaLog, MeteredStore<Box<dyn WindowStore + Send>>, SystemClock>;
+
+/// New clients for a shard.
+fn hands(
+    parts: &ShardParts,
+    store: &StoreMaker,
+    neighbourhood: Option<&Arc<Neighbourhood>>,
     board: &Arc<Board>,
-) -> std::io::Result<MergeThread> {
-    MergeThread::start(MeteredStore::new(store, board.clone()), log.waker())
+) -> Result<ShardHands, String> {
+    let log = KafkaLog::start(&parts.kafka).map_err(|error| format!("the Kafka clients cannot be made: {error}"))?;
+    let one = || store().map_err(|error| format!("the store cannot be used: {error}"));
+    let (store, another) = (MeteredStore::new(one()?, board.clone()), MeteredStore::new(one()?, board.clone()));
+    let merging = MergeThread::start(another, log.waker())
+        .map_err(|error| format!("the merging thread cannot be started: {error}"))?;
+    Ok(Hands {
+        neighbours: neighbourhood.map(|neighbourhood| neighbourhood.join(log.waker())),
+        log,
+        store,
+        clock: SystemClock::new(),
+        codec: format::codec_of(parts),
+        merging: Some(Box::new(merging)),
+        tracer: parts.tracing.as_ref().map(Tracing::tracer),
+        ahead: Ahead::default(),
+    })
 }
 
 /// Sleeps; false when the worker was asked to stop meanwhile.
@@ -228,13 +236,18 @@ fn slept(pause: Duration, stop: &AtomicBool) -> bool {
     !stop.load(Ordering::Relaxed)
 }
 
-fn codec(parts: &ShardParts) -> Codec {
-    let policy: Policy = parts.rules.policy.clone();
-    let source = format!("/sessiongate/{}", parts.kafka.group_id);
-    // Whoever adds to the headers of an output must leave it as small as its topic asks for.
-    let added = if parts.tracing.is_some() { MAX_ADDED_BYTES } else { 0 };
-    let max_output_bytes = parts.max_output_bytes.saturating_sub(added);
-    let encoder = Encoder::new(parts.topics.clone(), &parts.kafka.group_id, &source, max_output_bytes);
-    let encoder = encoder.with_max_dead_letter_bytes(parts.max_dead_letter_bytes);
-    Codec::with_formats(parts.formats, policy, encoder).with_templates(parts.templates.clone())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::process;
+
+    #[tokio::test]
+    async fn a_shard_that_panics_is_no_shard_that_left_as_asked() {
+        let (config, _) = process::load(None).unwrap();
+        let found =
+            preflight::Found { max_output_bytes: 1_000_000, max_dead_letter_bytes: 1_000_000, history_is_kept: true };
+        let mut running = start(parts(&config, &found), Arc::new(|| panic!("on purpose"))).unwrap();
+        let Ended::Refused(why) = running.ended().await else { panic!("it counts as stopped") };
+        assert!(why.contains("panicked"), "{why}");
+    }
 }
