@@ -47,8 +47,8 @@ bench-growth: ## what an event costs as windows, partitions, texts grow; writes 
 instructions: ## what decoding, deciding and encoding cost, in instructions a record (needs valgrind)
 	$(CARGO) bench --locked --bench steps -- instructions
 
-latency: ## from intent to verdict: percentiles of positives and negatives
-	SESSIONGATE_TEST_WORKER_LOG=error $(BENCH) $(CARGO) bench --locked --bench latency
+latency: ## the latencies of the same alone, at BENCH_RATES=2000,10000; writes target/latency.md
+	BENCH_ONLY=latency BENCH_REPORT=target/latency.md $(BENCH) $(CARGO) bench --locked --bench comparison
 
 chaos: ## kill, stop and flush everything under traffic, CHAOS_SECONDS=30 each; prints what came out
 	CHAOS_SECONDS=$(CHAOS_SECONDS) scripts/chaos.sh

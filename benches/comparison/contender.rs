@@ -22,7 +22,7 @@ pub const USUAL_INTERVAL: u64 = 10;
 /// One that asks less of the brokers.
 pub const LONG_INTERVAL: u64 = 50;
 /// The most records that the worker puts into one transaction.
-const MOST_RECORDS: usize = 100_000;
+const MOST_RECORDS: usize = 50_000;
 
 impl Pace {
     fn cadence(self) -> Cadence {

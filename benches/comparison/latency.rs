@@ -25,6 +25,7 @@ pub struct Latencies {
     pub positives: Vec<u64>,
     pub negatives: Vec<u64>,
     pub sent: u64,
+    pub duplicate: u64,
     pub wrong: u64,
     pub without_proof: u64,
 }
@@ -40,6 +41,7 @@ pub struct Row {
     /// The smallest and the largest p99 of all rounds, both kinds together.
     pub spread: [f64; 2],
     pub lost: u64,
+    pub duplicate: u64,
     pub wrong: u64,
     pub without_proof: u64,
 }
@@ -70,6 +72,7 @@ impl Row {
             negatives: of(|round| &round.negatives),
             spread: [p99.iter().copied().fold(f64::INFINITY, f64::min), p99.iter().copied().fold(0.0, f64::max)],
             lost: rounds.iter().map(Latencies::lost).sum(),
+            duplicate: rounds.iter().map(|round| round.duplicate).sum(),
             wrong: rounds.iter().map(|round| round.wrong).sum(),
             without_proof: rounds.iter().map(|round| round.without_proof).sum(),
         }
@@ -88,9 +91,10 @@ impl fmt::Display for Latencies {
         write!(f, "open {positives:.1?}  closed {negatives:.1?} ms")?;
         write!(
             f,
-            "  {} sent, {} lost, {} wrong, {} without proof",
+            "  {} sent, {} lost, {} duplicate, {} wrong, {} without proof",
             self.sent,
             self.lost(),
+            self.duplicate,
             self.wrong,
             self.without_proof
         )
@@ -216,21 +220,25 @@ struct Reader {
 
 impl Reader {
     fn read(&self, consumer: &BaseConsumer) -> Latencies {
-        let mut seen = Latencies::default();
+        let (mut seen, mut told) = (Latencies::default(), vec![false; self.sent_us.len()]);
         let send = self.names.session_send();
         loop {
             match consumer.poll(Duration::from_millis(200)) {
-                Some(message) => self.see(&message.unwrap(), &send, &mut seen),
+                Some(message) => self.see(&message.unwrap(), &send, &mut told, &mut seen),
                 None if self.done.load(Ordering::Relaxed) => return seen,
                 None => {}
             }
         }
     }
 
-    fn see(&self, message: &BorrowedMessage<'_>, send: &str, seen: &mut Latencies) {
+    fn see(&self, message: &BorrowedMessage<'_>, send: &str, told: &mut [bool], seen: &mut Latencies) {
         let now_us = self.start.elapsed().as_micros() as u64;
         let value = message.payload().unwrap();
         let intent = intent_of_value(value).unwrap();
+        if std::mem::replace(&mut told[intent as usize], true) {
+            seen.duplicate += 1;
+            return;
+        }
         self.seen_count.fetch_add(1, Ordering::Relaxed);
         let sent_us = self.sent_us[intent as usize].load(Ordering::Relaxed);
         if sent_us <= WARM_UP.as_micros() as u64 {

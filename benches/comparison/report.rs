@@ -116,19 +116,19 @@ fn latency_table(page: &mut String, rate: u64, rows: &[(Contender, Row)]) {
          milliseconds; the floor copies both kinds alike. \"Of the floor's\" is p99 beside that of the floor with the same \
          commit interval ({USUAL_INTERVAL} ms, unless it is told).\n\n\
          | | open p50 | p99 | p99.9 | of the floor's | closed p50 | p99 | p99.9 | of the floor's | p99 of all, \
-         smallest-largest | lost | false | without proof |\n\
-         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
+         smallest-largest | lost | duplicate | false | without proof |\n\
+         |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
     )
     .unwrap();
     for (contender, row) in rows {
-        let Row { positives: open, negatives: closed, spread, lost, wrong, without_proof } = row;
+        let Row { positives: open, negatives: closed, spread, lost, duplicate, wrong, without_proof } = row;
         let floor = rows.iter().find(|(other, _)| *other == contender.live_floor()).map(|(_, row)| row);
         let of_open = open[1] / floor.map_or(f64::NAN, |floor| floor.positives[1]);
         let of_closed = closed[1] / floor.map_or(f64::NAN, |floor| floor.negatives[1]);
         writeln!(
             page,
             "| {contender} | {:.1} | {:.1} | {:.1} | {of_open:.2} | {:.1} | {:.1} | {:.1} | {of_closed:.2} | {:.1}-{:.1} \
-             | {lost} | {wrong} | {without_proof} |",
+             | {lost} | {duplicate} | {wrong} | {without_proof} |",
             open[0], open[1], open[2], closed[0], closed[1], closed[2], spread[0], spread[1],
         )
         .unwrap();
