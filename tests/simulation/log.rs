@@ -409,6 +409,8 @@ impl Log for FakeLog {
         if self.fault(30) {
             return away();
         }
+        // A leader that was replaced and does not know it tells an end that was.
+        let by_former_leaders = self.fault(60);
         let world = self.world.borrow();
         // Offsets that hang in a transaction are not told before it ends.
         let own = |id: &String| id.starts_with(&format!("{}/", self.transactional_id));
@@ -420,22 +422,26 @@ impl Log for FakeLog {
             Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
         let located = partitions.iter().map(|at| {
             let log = world.partition(*at);
-            let history = (log.start..log.high()).find(|offset| {
+            let committed = world.group.committed.get(at).copied();
+            let high = match committed {
+                Some(Offset(offset)) if by_former_leaders => log.high().min((offset - 1).max(log.start)),
+                _ => log.high(),
+            };
+            let history = (log.start..high).find(|offset| {
                 matches!(&log.entries[*offset as usize], Entry::Record { timestamp, .. } if *timestamp >= since)
             });
             let found = history.and_then(|offset| match log.entries.get(offset as usize) {
                 Some(Entry::Record { timestamp, .. }) => Some(*timestamp),
                 _ => None,
             });
-            let history = Offset(history.unwrap_or(log.high()));
             Located {
                 partition: *at,
-                committed: world.group.committed.get(at).copied(),
-                committed_for: world.group.committed.get(at).map(|_| world.topic(at.stream).id.clone()),
+                committed,
+                committed_for: committed.map(|_| world.topic(at.stream).id.clone()),
                 low: Offset(log.start),
-                high: Offset(log.high()),
-                stable: Offset(world.stable(*at)),
-                history,
+                high: Offset(high),
+                stable: Offset(world.stable(*at).min(high)),
+                history: Offset(history.unwrap_or(high)),
                 truncated_at: found.filter(|_| log.start > 0),
             }
         });
