@@ -232,7 +232,7 @@ fn why_template(reason: &str, basis: &str, ready: bool) -> String {
         "provider_refused" => "the provider refused a send",
         other => other,
     };
-    let what = if ready { "" } else { "; none came with it" };
+    let what = if ready { "" } else { "; no template came with it" };
     let proof = if basis == "complete" { "" } else { " (not proven)" };
     format!("{why}{what}{proof}")
 }
@@ -280,7 +280,7 @@ mod tests {
             (required("no_open_window", "complete", true), "bakery -> Ana: no window is open"),
             (
                 required("no_open_window", "timeout", false),
-                "bakery -> Ana: no window is open; none came with it (not proven)",
+                "bakery -> Ana: no window is open; no template came with it (not proven)",
             ),
             (
                 required("window_closing", "complete", true),

@@ -118,7 +118,11 @@ fn readiness(verdict: &TemplateRequired) -> String {
         Some(template) => {
             let name = template.given.get("name").and_then(Value::as_str).unwrap_or("that came with it");
             let may = if verdict.ready { "may be sent" } else { "would be refused by the provider" };
-            format!("The template {name} {may}; its last known status is {}.", template.status)
+            let known = match template.status.as_str() {
+                "unknown" => "nothing is known of its status".to_owned(),
+                status => format!("its last known status is {status}"),
+            };
+            format!("The template {name} {may}; {known}.")
         }
     }
 }

@@ -40,7 +40,15 @@ fn a_template_required_tells_its_reason_what_it_rests_on_and_what_can_be_sent() 
     let (bare, closing) = (TEMPLATES_REQUIRED[0], TEMPLATES_REQUIRED[1]);
     let window = value(closing)["window"].clone();
     let table = [
-        (value(bare), vec!["No window of this customer was known", "(complete)", "parcel_sent may be sent", "unknown"]),
+        (
+            value(bare),
+            vec![
+                "No window of this customer was known",
+                "(complete)",
+                "parcel_sent may be sent",
+                "nothing is known of its status",
+            ],
+        ),
         (value(closing), vec!["still had 35s until 2026-11-24T07:07:55.000Z", "No template came with the intent"]),
         (with(bare, json!({ "basis": "timeout" })), vec!["not proven (timeout)"]),
         (
