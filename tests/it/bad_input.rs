@@ -201,8 +201,8 @@ fn a_bad_intent_becomes_a_dead_letter_and_the_next_one_gets_its_verdict() {
 
 #[test]
 fn a_bad_record_from_the_future_does_not_stop_those_behind_it() {
-    let any_time = ("message.timestamp.after.max.ms", "9223372036854775807");
-    let site = Site::with_settings("future", 1, &[(INTENTS, any_time.0, any_time.1)]);
+    let takes_any_time = (INTENTS, "message.timestamp.after.max.ms", "9223372036854775807");
+    let site = Site::with_settings("future", 1, &[takes_any_time]);
     let in_ten_hours = now_ms() + 36_000_000;
     let bad = Writing { key: None, value: Some(b"oops".to_vec()), headers: vec![], timestamp_ms: Some(in_ten_hours) };
     site.write_exactly(INTENTS, &bad);

@@ -1,6 +1,6 @@
 //! `sessiongate check` on what is set up wrongly: each thing is named with what to do about it.
 
-use crate::support::command::{command, unused_port};
+use crate::support::command::{Said, command, unused_port};
 use crate::support::redis_cluster::RedisCluster;
 use crate::support::sentinels::{MASTER, Sentinels};
 use crate::support::services::OwnRedis;
@@ -23,6 +23,14 @@ fn site(name: &str, others: &[(&str, &str, &str)]) -> Site {
         (DEAD, "max.message.bytes", ENOUGH_BYTES),
     ];
     Site::with_settings(name, 2, &[&usual, others].concat())
+}
+
+/// `check` ends with a problem, and says this of it.
+fn check_fails(site: &Site, variables: &[(&str, &str)], saying: &[&str]) -> Said {
+    let said = command(site, &["check"], variables);
+    assert_eq!(said.code, FAILURE, "{}", said.text);
+    said.assert_contains(saying);
+    said
 }
 
 #[test]
@@ -76,12 +84,12 @@ fn an_eviction_policy_that_throws_windows_away_is_refused_by_check_and_run() {
 fn what_cannot_be_reached_is_named_with_its_key() {
     let nobody = format!("127.0.0.1:{}", unused_port());
     let site = site("check-away", &[]);
-    let said = command(&site, &["check"], &[("KAFKA_BROKERS", &nobody)]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&[&format!("Kafka at {nobody} cannot be asked"), "kafka.brokers"]);
-    let said = command(&site, &["check"], &[("REDIS_URL", &format!("redis://{nobody}"))]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["Redis cannot be asked", "redis.url"]);
+    check_fails(
+        &site,
+        &[("KAFKA_BROKERS", &nobody)],
+        &[&format!("Kafka at {nobody} cannot be asked"), "kafka.brokers"],
+    );
+    check_fails(&site, &[("REDIS_URL", &format!("redis://{nobody}"))], &["Redis cannot be asked", "redis.url"]);
 }
 
 #[test]
@@ -103,9 +111,7 @@ fn sentinels_are_asked_and_what_is_wrong_with_them_is_told() {
         said.assert_contains(&["knows no primary by the name other", "redis.sentinel.master"]);
     }
     let redis = format!("127.0.0.1:{}", sentinels.servers[0].port);
-    let said = command(&site, &["check"], &settings(&redis, MASTER));
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["is it a Sentinel? correct redis.sentinel.nodes"]);
+    check_fails(&site, &settings(&redis, MASTER), &["is it a Sentinel? correct redis.sentinel.nodes"]);
 }
 
 #[test]
@@ -116,9 +122,11 @@ fn a_cluster_is_taken_for_one_and_nothing_else_is() {
     let nodes = format!("127.0.0.1:{},{}", unused_port(), cluster.nodes());
     let said = command(&site, &["check"], &[("REDIS_CLUSTER_NODES", &nodes)]);
     assert_eq!(said.code, SUCCESS, "{}", said.text);
-    let said = command(&site, &["check"], &[("REDIS_URL", &cluster.servers[0].url())]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["this Redis is a cluster", "name its servers in redis.cluster.nodes"]);
+    check_fails(
+        &site,
+        &[("REDIS_URL", &cluster.servers[0].url())],
+        &["this Redis is a cluster", "name its servers in redis.cluster.nodes"],
+    );
     for arguments in ["check", "run"] {
         let said = command(&site, &[arguments], &[("REDIS_CLUSTER_NODES", &format!("127.0.0.1:{}", single.port))]);
         assert_eq!(said.code, MISCONFIGURED, "{arguments}: {}", said.text);
@@ -154,47 +162,51 @@ fn unequal_partition_counts_are_advice_unless_equal_ones_were_asserted() {
     let said = command(&site, &["check"], &[]);
     assert_eq!(said.code, SUCCESS, "{}", said.text);
     said.assert_contains(&["hint: unequal partition counts", &unequal]);
-    let said = command(&site, &["check"], &[("WORKER_PARTITIONING", "co-partitioned")]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["problem: unequal partition counts", &unequal, "give both the same number"]);
+    check_fails(
+        &site,
+        &[("WORKER_PARTITIONING", "co-partitioned")],
+        &["problem: unequal partition counts", &unequal, "give both the same number"],
+    );
 }
 
 #[test]
 fn an_inbound_topic_that_forgets_is_told() {
     let day = "86400000";
-    let said = command(&site("check-retention", &[(INBOUND, "retention.ms", day)]), &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["keeps records for 86400000 ms", "retention.ms=90000000 or more"]);
+    check_fails(
+        &site("check-retention", &[(INBOUND, "retention.ms", day)]),
+        &[],
+        &["keeps records for 86400000 ms", "retention.ms=90000000 or more"],
+    );
     let limited = site("check-bytes", &[(INBOUND, "retention.bytes", "1000000000")]);
-    let said = command(&limited, &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["retention.bytes", "retention.bytes=-1"]);
+    check_fails(&limited, &[], &["retention.bytes", "retention.bytes=-1"]);
     let compacted = site("check-compacted", &[(INBOUND, "cleanup.policy", "compact")]);
-    let said = command(&compacted, &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["cleanup.policy=compact", "set cleanup.policy=delete"]);
+    check_fails(&compacted, &[], &["cleanup.policy=compact", "set cleanup.policy=delete"]);
 }
 
 #[test]
 fn a_topic_that_would_refuse_dead_letters_over_and_over_is_told() {
-    let said = command(&site("check-letters", &[(DEAD, "cleanup.policy", "compact")]), &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["a dead letter without a key would be refused", "set cleanup.policy=delete"]);
+    check_fails(
+        &site("check-letters", &[(DEAD, "cleanup.policy", "compact")]),
+        &[],
+        &["a dead letter without a key would be refused", "set cleanup.policy=delete"],
+    );
     let narrow = site("check-times", &[(DEAD, "message.timestamp.before.max.ms", "60000")]);
-    let said = command(&narrow, &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["message.timestamp.before.max.ms=60000", "dead letters of other times"]);
+    check_fails(&narrow, &[], &["message.timestamp.before.max.ms=60000", "dead letters of other times"]);
 }
 
 #[test]
 fn an_output_topic_that_takes_less_than_the_inputs_is_told() {
     let site = site("check-sizes", &[(SEND, "max.message.bytes", "1048588")]);
-    let said = command(&site, &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&[&format!("topic {} takes 1048588 bytes", site.topic(SEND)), "max.message.bytes=1114124"]);
+    let said = check_fails(
+        &site,
+        &[],
+        &[&format!("topic {} takes 1048588 bytes", site.topic(SEND)), "max.message.bytes=1114124"],
+    );
     assert!(!said.text.contains(&site.topic(TEMPLATE)), "{}", said.text);
     let site = self::site("check-tiny", &[(DEAD, "max.message.bytes", "10000")]);
-    let said = command(&site, &["check"], &[]);
-    assert_eq!(said.code, FAILURE, "{}", said.text);
-    said.assert_contains(&["takes 10000 bytes a message: outputs of the usual size would be refused", "remedy: set"]);
+    check_fails(
+        &site,
+        &[],
+        &["takes 10000 bytes a message: outputs of the usual size would be refused", "remedy: set"],
+    );
 }
