@@ -8,7 +8,7 @@ pub mod spans;
 use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
 use crate::core::ids::{Offset, Partition, TopicId, WindowKey};
-use crate::core::record::{Record, StreamPartition};
+use crate::core::record::{Record, Stream, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::window::Window;
 use std::collections::BTreeMap;
@@ -245,6 +245,16 @@ pub struct Location {
     pub group_has_offsets: bool,
     /// The partitions asked for, in order.
     pub partitions: Vec<Located>,
+}
+
+impl Location {
+    /// The topic of a stream.
+    pub fn topic_id(&self, stream: Stream) -> &TopicId {
+        match stream {
+            Stream::Inbound => &self.topology.topic_id,
+            Stream::Intent => &self.intents_id,
+        }
+    }
 }
 
 /// Where a cursor goes.

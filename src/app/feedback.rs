@@ -207,8 +207,7 @@ mod tests {
     use crate::core::ids::{Channel, Offset, Partition};
     use crate::core::policy::ChannelPolicy;
     use crate::core::record::Stream;
-    use crate::core::time::Span;
-    use crate::core::time::Timestamp;
+    use crate::core::time::{Span, Timestamp};
     use crate::core::window::WindowRules;
     use crate::wire::output::{Encoder, Topics};
 

@@ -37,6 +37,15 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest pause before a broken shard is started again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// Why a group without offsets is not begun.
+const OFFSETS_VANISHED: &str = "the consumer group has no committed offsets although this Redis was filled by it before: \
+     starting from the beginning would send out again what was sent. If that is wanted (or this is a new group on purpose), \
+     set kafka.accept_missing_offsets = true once; else restore the group's offsets";
+
+/// What is said of a thread that a panic ended.
+const PANICKED: &str = "a thread of the worker panicked: its last words are in the log. Nothing of its open transaction is \
+                        visible; please report it as a bug";
+
 /// Makes a shard's own connection to the store.
 pub type StoreMaker = Arc<dyn Fn() -> Result<Box<dyn WindowStore + Send>, StoreError> + Send + Sync>;
 
@@ -62,11 +71,6 @@ pub struct ShardParts {
     /// Makes spans of what they do; none unless somebody collects them.
     pub tracing: Option<Tracing>,
 }
-
-/// Why a group without offsets is not begun.
-const OFFSETS_VANISHED: &str = "the consumer group has no committed offsets although this Redis was filled by it before: \
-     starting from the beginning would send out again what was sent. If that is wanted (or this is a new group on purpose), \
-     set kafka.accept_missing_offsets = true once; else restore the group's offsets";
 
 /// A worker at work.
 pub struct Running {
@@ -111,10 +115,6 @@ impl Running {
         self.outcome.clone()
     }
 }
-
-/// What is said of a thread that a panic ended.
-const PANICKED: &str = "a thread of the worker panicked: its last words are in the log. Nothing of its open transaction is \
-                        visible; please report it as a bug";
 
 /// The parts of all shards of a worker.
 pub fn parts(config: &Config, found: &preflight::Found) -> Vec<ShardParts> {

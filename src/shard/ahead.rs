@@ -23,6 +23,11 @@ pub struct Ahead {
 }
 
 impl Ahead {
+    /// Another step begins.
+    pub(super) fn begin_step(&mut self) {
+        (self.beside, self.before) = (Duration::ZERO, Duration::ZERO);
+    }
+
     /// Polls once, unless there is no backlog, or something waits already.
     pub(super) fn poll(&mut self, poll: impl FnOnce(Take) -> Result<Batch, Fault>) {
         if let (None, Some(take)) = (&self.polled, self.again) {
@@ -35,8 +40,8 @@ impl Ahead {
 
     /// How long a step took by itself: without what was polled ahead beside it, and with the time that its own records took
     /// ahead of it.
-    pub(super) fn correct(&mut self, elapsed: Duration) -> Duration {
-        elapsed.saturating_sub(mem::take(&mut self.beside)) + mem::take(&mut self.before)
+    pub(super) fn correct(&self, elapsed: Duration) -> Duration {
+        elapsed.saturating_sub(self.beside) + self.before
     }
 
     /// What the next poll is answered with, if anything waits. One that takes no records leaves them where they are.
@@ -125,9 +130,12 @@ mod tests {
         ahead.poll(|_| Ok(news()));
         let took = ahead.took;
         assert_eq!(ahead.correct(second), second - took);
+        ahead.begin_step();
         assert!(ahead.answer(REST).is_some() && ahead.correct(second) == second, "no records were told yet");
+        ahead.begin_step();
         assert!(ahead.answer(TAKE).is_some());
         assert_eq!(ahead.correct(second), second + took);
+        ahead.begin_step();
         assert_eq!(ahead.correct(second), second);
     }
 

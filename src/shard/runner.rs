@@ -112,9 +112,10 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
         let step = engine.step(now);
         board.tally.count_step(&step, now.wall);
         stopwatch.begin(&step);
+        hands.ahead.begin_step();
         let input = match hands.perform(step) {
             Performed::Answer(input) => {
-                stopwatch.end(&input, &board.tally, &mut hands.ahead);
+                stopwatch.end(&input, &board.tally, &hands.ahead);
                 board.note_membership(&input);
                 teller.answered(&input);
                 input
@@ -176,7 +177,7 @@ impl Stopwatch {
         }
     }
 
-    fn end(&mut self, input: &Input, tally: &Tally, ahead: &mut Ahead) {
+    fn end(&mut self, input: &Input, tally: &Tally, ahead: &Ahead) {
         if let Some((stage, began)) = self.stage.take() {
             tally.time_stage(stage, input, ahead.correct(began.elapsed()));
         }

@@ -293,8 +293,8 @@ impl Tally {
             Notice::TimedOut => self.timed_out.add(1),
             Notice::Misplaced { .. } => self.misplaced.add(1),
             Notice::FrontierLost { .. } => self.frontiers_lost.add(1),
-            Notice::Reapplying { .. } | Notice::Reapplied { .. } | Notice::RecordsDeleted { .. } => {}
-            Notice::EndBelowCommitted { .. } | Notice::RecordsLost { .. } | Notice::TopicMadeAnew { .. } => {}
+            Notice::Reapplying { .. } | Notice::Reapplied { .. } => {}
+            Notice::Moved { .. } | Notice::EndBelowCommitted { .. } => {}
             Notice::NewerVersion | Notice::Aborted => {}
         }
     }

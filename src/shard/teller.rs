@@ -1,9 +1,10 @@
 //! The operator's story of a shard: one line for each change, and a repeat only now and then.
 
-use super::engine::notice::Notice;
+use super::engine::notice::{Moved, Notice};
 use super::engine::status::Status;
 use super::engine::step::Input;
 use super::hands::Fault;
+use crate::core::record::StreamPartition;
 use crate::ports::Settled;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -141,21 +142,19 @@ impl Teller {
                 info!(%partition, %from, %to, "filling Redis from the log");
             }
             Notice::Reapplied { partition } => info!(%partition, "Redis is whole again"),
-            Notice::RecordsDeleted { partition, from, to } => {
-                let (stream, partition) = (partition.stream, partition.partition);
-                error!(?stream, %partition, %from, %to, "records were deleted before they were read: check the retention");
-            }
-            Notice::EndBelowCommitted { partition, committed, end } => {
-                let (stream, partition) = (partition.stream, partition.partition);
+            Notice::Moved { partition: StreamPartition { stream, partition }, from, to, why } => match why {
+                Moved::RecordsDeleted => {
+                    error!(?stream, %partition, %from, %to, "records were deleted before they were read: check the retention");
+                }
+                Moved::RecordsLost => {
+                    error!(?stream, %partition, %from, %to, "the brokers have lost records that were committed; going on from `to`");
+                }
+                Moved::TopicMadeAnew => {
+                    warn!(?stream, %partition, %from, %to, "the topic was made anew; it is read from its start");
+                }
+            },
+            Notice::EndBelowCommitted { partition: StreamPartition { stream, partition }, committed, end } => {
                 warn!(?stream, %partition, %committed, %end, "the log ends below the committed offset; asking again for a while");
-            }
-            Notice::RecordsLost { partition, from, to } => {
-                let (stream, partition) = (partition.stream, partition.partition);
-                error!(?stream, %partition, %from, %to, "the brokers have lost records that were committed; going on from `to`");
-            }
-            Notice::TopicMadeAnew { partition, from, to } => {
-                let (stream, partition) = (partition.stream, partition.partition);
-                warn!(?stream, %partition, %from, %to, "the topic was made anew; it is read from its start");
             }
             Notice::NewerVersion => {
                 if let Some(times) = self.newer.tell() {

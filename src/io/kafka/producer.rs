@@ -86,9 +86,7 @@ impl Producer {
             loop {
                 match self.topic(&output.topic).and_then(|topic| topic.produce(output)) {
                     Ok(()) => break,
-                    Err(error) if error.code == RDKafkaErrorCode::QueueFull && Instant::now() < deadline => {
-                        self.make_room();
-                    }
+                    Err(error) if self.has_made_room(error.code, deadline) => {}
                     // Those before it are in the queue already: the same call must not be made again.
                     Err(error) => return Err(self.refused(&output.topic, &error)),
                 }
@@ -102,25 +100,24 @@ impl Producer {
     pub(super) fn send(&self, record: BaseRecord<'_, [u8], [u8]>, at_most: Duration) -> Result<(), KafkaError> {
         let deadline = Instant::now() + at_most;
         let mut waiting = record;
-        loop {
-            let (error, back) = match self.base.send(waiting) {
-                Ok(()) => break,
-                Err(refused) => refused,
-            };
-            if error.rdkafka_error_code() != Some(RDKafkaErrorCode::QueueFull) || Instant::now() >= deadline {
+        while let Err((error, back)) = self.base.send(waiting) {
+            if !error.rdkafka_error_code().is_some_and(|code| self.has_made_room(code, deadline)) {
                 return Err(error);
             }
-            self.make_room();
             waiting = back;
         }
         self.serve();
         Ok(())
     }
 
-    /// Waits a moment for records that are on their way.
-    fn make_room(&self) {
-        sys::flush(&self.handle, ROOM_STEP);
-        self.serve();
+    /// Waits a moment for records that are on their way, when a full queue is what was wrong and there is time.
+    fn has_made_room(&self, code: RDKafkaErrorCode, deadline: Instant) -> bool {
+        let waits = code == RDKafkaErrorCode::QueueFull && Instant::now() < deadline;
+        if waits {
+            sys::flush(&self.handle, ROOM_STEP);
+            self.serve();
+        }
+        waits
     }
 
     fn topic(&mut self, name: &Arc<str>) -> Result<&TopicHandle, NativeError> {

@@ -131,7 +131,6 @@ impl Transactions {
             return Ok(());
         }
         let job = match self.unconfirmed.take() {
-            // What was not accepted yet is offered with the membership of this moment.
             // Its verdicts would become visible long after they were decided, and a window may have ended since.
             Some(job) if job.since.elapsed() > self.transaction_timeout => {
                 let is_asked_for = job.turn.is_unconfirmed();
@@ -140,6 +139,7 @@ impl Transactions {
                 // Where the commit was asked for, only whoever takes the transactional id over ends it.
                 return Err(if is_asked_for { LogError::Fatal(text) } else { LogError::MustAbort(text) });
             }
+            // What was not accepted yet is offered with the membership of this moment.
             Some(mut job) if !job.turn.is_unconfirmed() => match Offering::new(offsets, consumer) {
                 Ok(offering) => {
                     job.offering = offering;

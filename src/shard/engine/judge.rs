@@ -160,7 +160,8 @@ impl Engine {
         if !self.look_at_frontiers(&frontiers, &topology, now) {
             return;
         }
-        let ends = Some(ends).filter(|ends| self.believes(ends));
+        // Before this turn's frontiers are noted: those may have been reached after the ends were.
+        let observes = !plan.ends.is_empty() && self.believes(&ends);
         self.note_frontiers(&frontiers, &topology);
         let known = Known::new(&plan, &snapshot);
         for (print, stored) in plan.prints.iter().zip(&snapshot.windows) {
@@ -171,7 +172,7 @@ impl Engine {
         let applies = !self.incoming.is_empty();
         self.apply_incoming(&known, snapshot.clock, now);
         self.apply_reached(now);
-        if let Some(ends) = ends.filter(|_| !plan.ends.is_empty()) {
+        if observes {
             self.observe_ends(ends);
         }
 

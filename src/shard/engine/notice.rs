@@ -1,6 +1,7 @@
 //! What an operator may want to know. The engine cannot log: it says what happened, and the shell tells it.
 
 use crate::core::ids::{Offset, Partition};
+use crate::core::record::StreamPartition;
 use compact_str::CompactString;
 
 /// Something worth telling or counting.
@@ -25,41 +26,25 @@ pub enum Notice {
         /// The inbound partition.
         partition: Partition,
     },
-    /// The log was truncated below what was not read yet.
-    RecordsDeleted {
+    /// A cursor does not go on at the committed offset.
+    Moved {
         /// Which stream and partition.
-        partition: crate::core::record::StreamPartition,
-        /// The first that is gone.
+        partition: StreamPartition,
+        /// The committed offset.
         from: Offset,
-        /// The first that is still there.
+        /// Where it goes on.
         to: Offset,
+        /// What became of the records there.
+        why: Moved,
     },
     /// The brokers told an end below the committed offset: they are asked again for a while.
     EndBelowCommitted {
         /// Which stream and partition.
-        partition: crate::core::record::StreamPartition,
+        partition: StreamPartition,
         /// The committed offset.
         committed: Offset,
         /// The end that was told.
         end: Offset,
-    },
-    /// The log ends below the committed offset: records are gone that were decided.
-    RecordsLost {
-        /// Which stream and partition.
-        partition: crate::core::record::StreamPartition,
-        /// The committed offset.
-        from: Offset,
-        /// Where it goes on.
-        to: Offset,
-    },
-    /// The committed offset is one of another topic, which had the same name.
-    TopicMadeAnew {
-        /// Which stream and partition.
-        partition: crate::core::record::StreamPartition,
-        /// The committed offset.
-        from: Offset,
-        /// Where it goes on.
-        to: Offset,
     },
     /// A value in the store was written by a newer version.
     NewerVersion,
@@ -87,4 +72,15 @@ pub enum Notice {
     },
     /// A negative verdict went out without proof.
     TimedOut,
+}
+
+/// Why a cursor does not go on at the committed offset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Moved {
+    /// The log was truncated below what was not read yet.
+    RecordsDeleted,
+    /// The log ends below the committed offset: records are gone that were decided.
+    RecordsLost,
+    /// The committed offset is one of another topic, which had the same name.
+    TopicMadeAnew,
 }

@@ -4,7 +4,7 @@
 
 use super::Engine;
 use super::cursor::InboundCursor;
-use super::notice::Notice;
+use super::notice::{Moved, Notice};
 use super::step::{Found, Halt, Locate, Step};
 use crate::core::frontier::{Frontier, Stored, Topology};
 use crate::core::ids::{Offset, TopicId};
@@ -98,10 +98,7 @@ impl Engine {
     /// its own topic, the brokers are asked for a while before that is believed.
     fn doubts_ends(&mut self, location: &Location, now: Now) -> bool {
         let beyond = location.partitions.iter().find(|located| {
-            let topic_id = match located.partition.stream {
-                Stream::Inbound => &location.topology.topic_id,
-                Stream::Intent => &location.intents_id,
-            };
+            let topic_id = location.topic_id(located.partition.stream);
             located.committed.is_some_and(|offset| offset > located.high) && !is_of_another(located, topic_id)
         });
         let Some(Located { partition, committed: Some(committed), high, .. }) = beyond else {
@@ -199,22 +196,21 @@ impl Engine {
         let Located { partition, low, high, .. } = *located;
         match located.committed {
             Some(from) if is_of_another(located, topic_id) => {
-                self.notices.push(Notice::TopicMadeAnew { partition, from, to: low });
+                self.notices.push(Notice::Moved { partition, from, to: low, why: Moved::TopicMadeAnew });
                 Committed { emit_from: low, is_new: true }
             }
             Some(from) if from > high => {
                 let to = if located.committed_for.is_some() { high } else { low };
-                self.notices.push(Notice::RecordsLost { partition, from, to });
+                self.notices.push(Notice::Moved { partition, from, to, why: Moved::RecordsLost });
                 Committed { emit_from: to, is_new: true }
             }
-            Some(offset) if offset < located.low => {
-                let Located { partition, low: to, .. } = *located;
-                self.notices.push(Notice::RecordsDeleted { partition, from: offset, to });
-                Committed { emit_from: to, is_new: true }
+            Some(from) if from < low => {
+                self.notices.push(Notice::Moved { partition, from, to: low, why: Moved::RecordsDeleted });
+                Committed { emit_from: low, is_new: true }
             }
             Some(offset) => Committed { emit_from: offset, is_new: false },
             // Committed at once, so that offsets that vanish later are told from those that never were.
-            None => Committed { emit_from: located.low, is_new: true },
+            None => Committed { emit_from: low, is_new: true },
         }
     }
 

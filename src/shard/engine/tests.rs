@@ -5,7 +5,7 @@ mod feedback;
 mod neighbours;
 mod settling;
 
-use super::notice::Notice;
+use super::notice::{Moved, Notice};
 use super::rules::{Partitioning, Rules};
 use super::step::*;
 use super::*;
@@ -325,7 +325,7 @@ fn an_inbound_record_that_lies_elsewhere_than_its_key_says_is_told() {
 fn deleted_records_are_told_and_offsets_of_another_log_are_not_believed() {
     let below = location(located(INBOUND, Some(5), 5, 5), located(INTENTS, Some(3), 8, 20), true);
     let mut engine = placed(rules(), below, Stored::Known(frontier(5)));
-    let deleted = Notice::RecordsDeleted { partition: INTENTS, from: Offset(3), to: Offset(8) };
+    let deleted = Notice::Moved { partition: INTENTS, from: Offset(3), to: Offset(8), why: Moved::RecordsDeleted };
     assert!(engine.take_notices().contains(&deleted));
 
     let of = |topic| Located { committed_for: Some(TopicId::new(topic)), ..located(INTENTS, Some(9), 0, 20) };

@@ -9,16 +9,12 @@ fn committed_beyond(committed_for: Option<&str>) -> Location {
     location(located(INBOUND, Some(5), 5, 5), intents, true)
 }
 
-fn told(engine: &mut Engine) -> Vec<Notice> {
-    engine.take_notices()
-}
-
 #[test]
 fn an_end_below_what_was_committed_is_asked_for_again_before_it_is_believed() {
     for (committed_for, to) in [(Some("intents-1"), 20), (None, 0)] {
         let mut engine = placed(rules(), committed_beyond(committed_for), Stored::Known(frontier(5)));
         let doubted = Notice::EndBelowCommitted { partition: INTENTS, committed: Offset(900), end: Offset(20) };
-        assert_eq!(told(&mut engine), [doubted]);
+        assert_eq!(engine.take_notices(), [doubted]);
         assert!(matches!(engine.step(now_at(NOW)), Step::Poll(_)) && engine.lanes.is_empty(), "nothing is placed");
 
         let later = now_at(NOW + LATER_MS);
@@ -26,8 +22,8 @@ fn an_end_below_what_was_committed_is_asked_for_again_before_it_is_believed() {
         let stored = vec![Stored::Known(frontier(5))];
         let found = Found { location: committed_beyond(committed_for), others: stored.clone(), frontiers: stored };
         engine.feed(Input::Located(Box::new(found)), later);
-        let lost = Notice::RecordsLost { partition: INTENTS, from: Offset(900), to: Offset(to) };
-        assert!(told(&mut engine).contains(&lost));
+        let lost = Notice::Moved { partition: INTENTS, from: Offset(900), to: Offset(to), why: Moved::RecordsLost };
+        assert!(engine.take_notices().contains(&lost));
         let committed = settle(&mut engine, later).into_iter().find_map(|step| match step {
             Step::Commit(offsets) => offsets.get(&INTENTS).copied(),
             _ => None,
