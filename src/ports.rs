@@ -2,19 +2,21 @@
 //!
 //! Calls block. An error means that nothing is known of the outcome and that the call may be made again.
 
+pub mod location;
 pub mod output;
 pub mod spans;
 
 use crate::core::advice::Advice;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
-use crate::core::ids::{Offset, Partition, TopicId, WindowKey};
-use crate::core::record::{Record, Stream, StreamPartition};
+use crate::core::ids::{Offset, Partition, WindowKey};
+use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::window::Window;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use location::{Located, Location};
 pub use output::OutputRecord;
 
 /// Reads both clocks.
@@ -213,50 +215,6 @@ pub struct Polled {
     pub topology: Option<Arc<Topology>>,
 }
 
-/// Where a partition's log, its committed offset and its history lie.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Located {
-    /// The partition.
-    pub partition: StreamPartition,
-    /// The group's committed offset.
-    pub committed: Option<Offset>,
-    /// The topic that it was committed for; none where an older version committed it, or nothing is.
-    pub committed_for: Option<TopicId>,
-    /// The first offset that is still there.
-    pub low: Offset,
-    /// The high watermark, observed before `history`.
-    pub high: Offset,
-    /// The last stable offset, up to which records can be read.
-    pub stable: Offset,
-    /// Inbound only: the first offset whose record is not older than the asked time; `high` if there is none.
-    pub history: Offset,
-    /// Inbound only: the timestamp of the record at `history`, where earlier ones were deleted.
-    pub truncated_at: Option<Timestamp>,
-}
-
-/// All that is needed to place cursors.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Location {
-    /// The inbound topic.
-    pub topology: Arc<Topology>,
-    /// The intents' topic.
-    pub intents_id: TopicId,
-    /// Whether the group has a committed offset for any partition of either topic.
-    pub group_has_offsets: bool,
-    /// The partitions asked for, in order.
-    pub partitions: Vec<Located>,
-}
-
-impl Location {
-    /// The topic of a stream.
-    pub fn topic_id(&self, stream: Stream) -> &TopicId {
-        match stream {
-            Stream::Inbound => &self.topology.topic_id,
-            Stream::Intent => &self.intents_id,
-        }
-    }
-}
-
 /// Where a cursor goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CursorStart {
@@ -275,6 +233,22 @@ pub enum CommitOutcome {
     Committed,
     /// Nothing of it is visible, and nothing ever will be.
     Aborted(String),
+}
+
+/// How far a partition is done, as it is committed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Everything below it is done.
+    pub next: Offset,
+    /// Inbound only: no record below is younger. It is still known when the records are gone.
+    pub newest: Option<Timestamp>,
+}
+
+/// Offsets without anything else.
+impl From<Offset> for Progress {
+    fn from(next: Offset) -> Progress {
+        Progress { next, newest: None }
+    }
 }
 
 /// What is known of a commit that was begun.
@@ -338,7 +312,7 @@ pub trait Log {
 
     /// Adds the offsets to the open transaction (begun when there is none) and begins to commit it; a later poll tells
     /// how that ended, and until then there is no other commit. What is written meanwhile goes into the next transaction.
-    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError>;
+    fn begin_commit(&mut self, progress: &BTreeMap<StreamPartition, Progress>) -> Result<(), LogError>;
 
     /// Gives everything up that is not committed. What is being committed ends in one way or the other first.
     fn abort(&mut self) -> Result<(), LogError>;

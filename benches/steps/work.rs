@@ -190,16 +190,19 @@ impl Shard {
             partition,
             committed: Some(Offset(0)),
             committed_for: None,
+            newest: None,
             low: Offset(0),
             high: Offset(0),
             stable: Offset(0),
             history: Offset(0),
+            oldest: None,
             truncated_at: None,
         };
         let location = Location {
             topology,
             intents_id: TopicId::new("intents"),
             group_has_offsets: true,
+            since: Timestamp::MIN,
             partitions: vec![located(INBOUND), located(INTENTS)],
         };
         let found = Found { location, frontiers: vec![Stored::Known(frontier(0))], others: vec![] };

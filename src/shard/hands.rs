@@ -8,10 +8,11 @@ use super::neighbours::Neighbours;
 use super::tracer::Tracer;
 use crate::core::emission::Emission;
 use crate::core::frontier::Ends;
-use crate::core::ids::Offset;
 use crate::core::record::{Stream, StreamPartition};
-use crate::core::time::{Now, Span};
-use crate::ports::{Clock, Log, LogError, PollRequest, Polled, ReadRequest, Snapshot, StoreError, WindowStore};
+use crate::core::time::Span;
+use crate::ports::{
+    Clock, Log, LogError, PollRequest, Polled, Progress, ReadRequest, Snapshot, StoreError, WindowStore,
+};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -43,6 +44,8 @@ pub struct Hands<L, S, C> {
 pub enum Performed {
     /// The engine goes on with this.
     Answer(Input),
+    /// Kafka said nothing of ends, for this reason; the engine goes on with what else was read.
+    Partly(Input, Fault),
     /// There was no answer; the engine goes on with this and tries again.
     Unavailable(Input, Fault),
     /// The log is of no more use: a new shard has to be started.
@@ -100,7 +103,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             Step::Seek(starts) => self.log.seek(starts).map(|()| Input::CursorsMoved).map_err(Fault::from),
             Step::SetPaused(paused) => self.log.set_paused(paused).map(|()| Input::PausesSet).map_err(Fault::from),
             Step::Produce(emissions) => self.produce(emissions),
-            Step::Commit(offsets) => self.commit(offsets),
+            Step::Commit(progress) => self.commit(progress),
             Step::Merge(calls) => self.store.merge(calls).map(Input::Merged).map_err(Fault::from),
             Step::Abort => self.abort(),
             Step::Release => self.log.release().map(|()| Input::Released).map_err(Fault::from),
@@ -151,25 +154,29 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
     fn perform_read(&mut self, plan: Plan) -> Performed {
         // Before the store is read: what they have merged since would be asked of it.
         let others = self.neighbours.as_ref().map(Neighbours::told).unwrap_or_default();
-        match self.read(&plan) {
-            Ok((snapshot, ends, sent)) => {
-                Performed::Answer(Input::Read(Box::new(Reading { plan, others, snapshot, ends, sent })))
+        let sent = self.clock.now();
+        let (snapshot, ends) = self.read(&plan);
+        let read = |snapshot, ends, plan| Input::Read(Box::new(Reading { plan, others, snapshot, ends, sent }));
+        match (snapshot, ends) {
+            (Ok(snapshot), Ok(ends)) => Performed::Answer(read(snapshot, ends, plan)),
+            // One partition without a leader is enough for that: it must not hold up what needs no ends.
+            (Ok(snapshot), Err(error @ LogError::Unavailable(_))) => {
+                Performed::Partly(read(snapshot, Ends::default(), plan), error.into())
             }
-            Err(fault) => unanswered(Step::Read(plan), fault),
+            (_, Err(error @ LogError::Fatal(_))) => Performed::Broken(error),
+            (Err(error), _) => unanswered(Step::Read(plan), error.into()),
+            (_, Err(error)) => unanswered(Step::Read(plan), error.into()),
         }
     }
 
     /// The ends are asked for first and awaited last, so that both answers travel at the same time.
-    fn read(&mut self, plan: &Plan) -> Result<(Snapshot, Ends, Now), Fault> {
-        let sent = self.clock.now();
-        if !plan.ends.is_empty() {
-            self.log.request_ends(&plan.ends)?;
-        }
+    fn read(&mut self, plan: &Plan) -> (Result<Snapshot, StoreError>, Result<Ends, LogError>) {
+        let asked = if plan.ends.is_empty() { Ok(()) } else { self.log.request_ends(&plan.ends) };
         let Hands { log, store, codec, ahead, .. } = self;
         let snapshot = store.read_beside(&plan.request, &mut || ahead.poll(|take| poll_and_decode(log, codec, take)));
         // Also after a failed read: an answer left behind would be taken for the next one.
-        let ends = if plan.ends.is_empty() { Ok(Default::default()) } else { self.log.take_ends() };
-        Ok((snapshot?, ends?, sent))
+        let ends = asked.and_then(|()| if plan.ends.is_empty() { Ok(Ends::default()) } else { log.take_ends() });
+        (snapshot, ends)
     }
 
     fn produce(&mut self, emissions: &[Emission]) -> Result<Input, Fault> {
@@ -184,8 +191,8 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
         Ok(Input::Produced)
     }
 
-    fn commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<Input, Fault> {
-        self.log.begin_commit(offsets)?;
+    fn commit(&mut self, progress: &BTreeMap<StreamPartition, Progress>) -> Result<Input, Fault> {
+        self.log.begin_commit(progress)?;
         if let Some(tracer) = &mut self.tracer {
             tracer.commit_begun();
         }

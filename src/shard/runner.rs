@@ -120,6 +120,12 @@ pub fn run<L: Log, S: WindowStore, C: Clock>(
                 teller.answered(&input);
                 input
             }
+            Performed::Partly(input, fault) => {
+                stopwatch.end(&input, &board.tally, &hands.ahead);
+                teller.unavailable(&fault);
+                board.tally.count_fault(false);
+                input
+            }
             Performed::Unavailable(input, fault) => {
                 teller.unavailable(&fault);
                 board.tally.count_fault(matches!(fault, Fault::Store(_)));

@@ -14,7 +14,7 @@ use sessiongate::io::kafka::admin::{self, Creation, TopicSpec};
 use sessiongate::io::kafka::mock::MockCluster;
 use sessiongate::io::kafka::{Guarantee, HistorySource, KafkaLog, KafkaSettings, Topics};
 use sessiongate::ports::{
-    Assignment, CursorStart, Fetched, Location, Log, LogError, OutputRecord, PollRequest, Polled, Settled,
+    Assignment, CursorStart, Fetched, Location, Log, LogError, OutputRecord, PollRequest, Polled, Progress, Settled,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -226,7 +226,7 @@ fn values(records: &[Fetched]) -> Vec<String> {
 }
 
 fn commit(log: &mut KafkaLog, offsets: &[(StreamPartition, i64)]) -> Settled {
-    let offsets = offsets.iter().map(|(partition, offset)| (*partition, Offset(*offset))).collect();
+    let offsets = offsets.iter().map(|(partition, offset)| (*partition, Offset(*offset).into())).collect();
     log.begin_commit(&offsets).unwrap();
     ended(log).unwrap()
 }
@@ -303,7 +303,7 @@ fn what_is_written_while_a_commit_is_under_way_belongs_to_the_next_and_comes_beh
         if number > 0 {
             assert_eq!(ended(&mut log).unwrap(), Settled::Committed);
         }
-        log.begin_commit(&BTreeMap::from([(intent(0), Offset(0))])).unwrap();
+        log.begin_commit(&BTreeMap::from([(intent(0), Offset(0).into())])).unwrap();
     }
     assert_eq!(ended(&mut log).unwrap(), Settled::Committed);
     log.produce(vec![world.output("never")]).unwrap();
@@ -524,7 +524,7 @@ fn offsets_are_not_committed_by_who_is_no_member() {
     world.settings.consumer.insert("broker.address.family".into(), "v6".into());
     let mut log = world.start();
     log.produce(vec![world.output("early")]).unwrap();
-    let refused = log.begin_commit(&BTreeMap::from([(intent(0), Offset(1))]));
+    let refused = log.begin_commit(&BTreeMap::from([(intent(0), Offset(1).into())]));
     match refused {
         Err(LogError::Unavailable(text)) => assert!(text.contains("not a member"), "{text}"),
         other => panic!("{other:?}"),
@@ -602,13 +602,16 @@ fn topics_are_described_as_they_are_set() {
 }
 
 #[test]
-fn an_offset_names_the_topic_that_it_was_committed_for_and_an_open_transaction_ends_what_can_be_read() {
+fn an_offset_says_whose_it_is_and_how_young_the_records_below_were_and_an_open_transaction_ends_what_can_be_read() {
     for guarantee in [Guarantee::ExactlyOnce, Guarantee::AtLeastOnce] {
         let mut world = World::new(&format!("named-{guarantee:?}").to_lowercase(), 1);
         world.settings.guarantee = guarantee;
         world.write(inbound(0), &["a"]);
         let mut log = world.assigned();
-        assert_eq!(commit(&mut log, &[(inbound(0), 1), (intent(0), 0)]), Settled::Committed);
+        let newest = Some(Timestamp::from_millis(1_795_342_530_123));
+        let read = Progress { next: Offset(1), newest };
+        log.begin_commit(&BTreeMap::from([(inbound(0), read), (intent(0), Offset(0).into())])).unwrap();
+        assert_eq!(ended(&mut log).unwrap(), Settled::Committed);
         let hangs = world.producer(Some(&format!("{}-hangs", world.output)));
         hangs.begin_transaction().unwrap();
         world.send(&hangs, inbound(0), &["b"]);
@@ -616,6 +619,7 @@ fn an_offset_names_the_topic_that_it_was_committed_for_and_an_open_transaction_e
         let found = locate(&mut log, &[inbound(0), intent(0)], Timestamp::MIN);
         let [first, second] = &found.partitions[..] else { panic!("{found:?}") };
         assert_eq!((first.committed, second.committed), (Some(Offset(1)), Some(Offset(0))));
+        assert_eq!((first.newest, second.newest), (newest, None));
         assert_eq!(first.committed_for.as_ref(), Some(&found.topology.topic_id));
         assert_eq!(second.committed_for.as_ref(), Some(&found.intents_id));
         assert_ne!(found.topology.topic_id, found.intents_id);
@@ -645,7 +649,7 @@ fn the_end_of_a_commit_outlives_a_poll_that_fails() {
     world.settings.call_timeout = Duration::from_millis(500);
     let mut log = world.assigned();
     log.produce(vec![world.output("out")]).unwrap();
-    log.begin_commit(&BTreeMap::from([(intent(1), Offset(0))])).unwrap();
+    log.begin_commit(&BTreeMap::from([(intent(1), Offset(0).into())])).unwrap();
     drop(mock);
     // Nobody polls for longer than a commit takes, which makes five calls at most, whatever becomes of it. Then two things
     // wait to be told: how it ended, and that all brokers are gone.

@@ -301,6 +301,7 @@ fn session_was_not_open(world: &World, event: &Seen) -> Result<(), String> {
         said.topic == world.inbound.id
             && said.position.partition == event.source.partition
             && said.position.offset < event.source.offset
+            && !is_purged(world, said)
             && is_visible(world, said.transaction)
             && said.opens.iter().any(|id| id == customer)
             && (said.at..said.at + LENGTH_MS).contains(&at)
@@ -310,6 +311,12 @@ fn session_was_not_open(world: &World, event: &Seen) -> Result<(), String> {
         Some(said) => Err(format!("E1: {} began within the session of {said:?}", event.value)),
         None => Ok(()),
     }
+}
+
+/// What was deleted before its window ended is not applied again to a store that lost it.
+fn is_purged(world: &World, said: &Said) -> bool {
+    let log = world.inbound.partitions.get(said.position.partition.0 as usize);
+    log.is_some_and(|log| said.position.offset.0 < log.purged_to)
 }
 
 /// Whether an old act still opens anything hangs on the store's clock. When that was set back, an act may have been too

@@ -255,6 +255,9 @@ impl Simulation {
         if world.rng.permille(10) {
             world.truncate();
         }
+        if world.rng.permille(3) {
+            world.purge();
+        }
         if world.rng.permille(1) {
             world.make_inbound_anew();
         }
@@ -305,7 +308,7 @@ impl Worker {
             println!("{told}\n         -> {}", brief(&format!("{performed:?}")));
         }
         match performed {
-            Performed::Answer(input) | Performed::Unavailable(input, _) => {
+            Performed::Answer(input) | Performed::Partly(input, _) | Performed::Unavailable(input, _) => {
                 if matches!(&input, Input::Polled(batch) if batch.inbound.is_empty() && batch.intents.is_empty()) {
                     self.hands.store.world.borrow_mut().pass_time(idle_ms / 4);
                 }

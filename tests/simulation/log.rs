@@ -28,6 +28,8 @@ pub enum Entry {
 pub struct PartitionLog {
     pub start: i64,
     pub entries: Vec<Entry>,
+    /// Below it, somebody deleted records that still mattered.
+    pub purged_to: i64,
 }
 
 impl PartitionLog {
@@ -53,7 +55,7 @@ pub struct Output {
 #[derive(Default, Debug)]
 pub struct DownstreamTransaction {
     pub outputs: Vec<Output>,
-    pub offsets: BTreeMap<StreamPartition, Offset>,
+    pub offsets: BTreeMap<StreamPartition, Progress>,
     pub touched_at: i64,
 }
 
@@ -73,6 +75,8 @@ pub struct Group {
     pub generation: u64,
     pub rebalancing: bool,
     pub committed: BTreeMap<StreamPartition, Offset>,
+    /// What was said with them: no record below is younger.
+    pub newest: BTreeMap<StreamPartition, Timestamp>,
 }
 
 impl World {
@@ -199,7 +203,7 @@ enum Stage {
 
 struct Sealed {
     id: String,
-    offsets: BTreeMap<StreamPartition, Offset>,
+    offsets: BTreeMap<StreamPartition, Progress>,
     /// The membership that they are offered with.
     generation: Option<u64>,
     stage: Stage,
@@ -217,9 +221,11 @@ pub struct FakeLog {
     topology: Option<Topology>,
     ends: Option<Ends>,
     turn: usize,
+    /// It was told that it is no member any more, and has not let its partitions go: until then it does not join again.
+    is_lost: bool,
     sealed: Option<Sealed>,
     /// A commit without transactions that is under way.
-    plain: Option<BTreeMap<StreamPartition, Offset>>,
+    plain: Option<BTreeMap<StreamPartition, Progress>>,
     /// How one ended.
     news: Option<Settled>,
 }
@@ -249,6 +255,7 @@ impl FakeLog {
             topology: None,
             ends: None,
             turn: 0,
+            is_lost: false,
             sealed: None,
             plain: None,
             news: None,
@@ -370,15 +377,15 @@ impl Log for FakeLog {
         {
             let mut world = self.world.borrow_mut();
             let now = world.now;
-            if !world.group.members.contains_key(&self.instance) {
-                // Evicted while asleep: it hears of it and joins again.
-                let had = world.zombies.remove(&self.instance).unwrap_or(false);
-                world.join(self.instance);
+            if !world.group.members.contains_key(&self.instance) && !self.is_lost {
+                // Evicted while asleep: it hears of it, lets go what it had, and joins again.
                 self.cursors.clear();
-                if had {
+                self.is_lost = world.zombies.remove(&self.instance).unwrap_or(false);
+                if self.is_lost {
                     polled.assignment = Some(Assignment::Lost);
                     return Ok(polled);
                 }
+                world.join(self.instance);
             }
             let known =
                 Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
@@ -434,21 +441,27 @@ impl Log for FakeLog {
                 Some(Entry::Record { timestamp, .. }) => Some(*timestamp),
                 _ => None,
             });
+            let first = log.entries.iter().skip(log.start as usize).find_map(|entry| match entry {
+                Entry::Record { timestamp, .. } => Some(*timestamp),
+                _ => None,
+            });
             Located {
                 partition: *at,
                 committed,
                 committed_for: committed.map(|_| world.topic(at.stream).id.clone()),
+                newest: world.group.newest.get(at).copied(),
                 low: Offset(log.start),
                 high: Offset(high),
                 stable: Offset(world.stable(*at).min(high)),
                 history: Offset(history.unwrap_or(high)),
+                oldest: first,
                 truncated_at: found.filter(|_| log.start > 0),
             }
         });
         let partitions = located.collect();
         let group_has_offsets = !world.group.committed.is_empty();
         let intents_id = world.topic(Stream::Intent).id.clone();
-        Ok(Location { topology: Arc::new(topology), intents_id, group_has_offsets, partitions })
+        Ok(Location { topology: Arc::new(topology), intents_id, group_has_offsets, since, partitions })
     }
 
     fn assign(&mut self, starts: &[CursorStart]) -> Result<(), LogError> {
@@ -472,6 +485,7 @@ impl Log for FakeLog {
     }
 
     fn release(&mut self) -> Result<(), LogError> {
+        self.is_lost = false;
         self.cursors.clear();
         self.paused.clear();
         self.member(|member| {
@@ -538,7 +552,7 @@ impl Log for FakeLog {
         Ok(())
     }
 
-    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError> {
+    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) -> Result<(), LogError> {
         if self.fault(10) {
             return away();
         }
@@ -599,7 +613,7 @@ impl Log for FakeLog {
 
 /// The committing side.
 impl FakeLog {
-    fn seal(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) {
+    fn seal(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) {
         let (id, offsets) = (self.id(), offsets.clone());
         // Whoever comes back as another member must not commit what it took as the one before.
         let generation = self.member(|member| member.generation);
@@ -612,7 +626,7 @@ impl FakeLog {
         world.group.members.get(&self.instance).is_some_and(|m| m.generation == world.group.generation)
     }
 
-    fn commit_plainly(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Settled {
+    fn commit_plainly(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) -> Settled {
         if !self.is_current() && !offsets.is_empty() {
             return Settled::Aborted("illegal generation".into());
         }
@@ -683,7 +697,7 @@ impl FakeLog {
     }
 
     /// Commits without letting anything happen between.
-    pub fn commit_at_once(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<Settled, LogError> {
+    pub fn commit_at_once(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) -> Result<Settled, LogError> {
         self.begin_commit(offsets)?;
         loop {
             if let Some(settled) = self.settled()? {

@@ -4,12 +4,12 @@ use crate::driver::Worker;
 use crate::world::{Mutant, World};
 use sessiongate::core::emission::Emission;
 use sessiongate::core::frontier::Stored;
-use sessiongate::core::ids::{Offset, WindowKey};
+use sessiongate::core::ids::WindowKey;
 use sessiongate::core::policy::FUTURE_TOLERANCE;
 use sessiongate::core::record::StreamPartition;
 use sessiongate::core::time::Now;
 use sessiongate::core::window::Window;
-use sessiongate::ports::{Clock, Log, LogError, MergeCall, Settled, Snapshot};
+use sessiongate::ports::{Clock, Log, LogError, MergeCall, Progress, Settled, Snapshot};
 use sessiongate::shard::engine::step::{Batch, Input, Plan, Reading, Step};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub struct Sabotage {
     /// One half of a read that should have been one.
     half_read: Option<(Plan, Snapshot, Now)>,
     /// A commit that should have come before the windows.
-    late_commit: Option<BTreeMap<StreamPartition, Offset>>,
+    late_commit: Option<BTreeMap<StreamPartition, Progress>>,
     /// Outputs that should have come before their offsets.
     late_outputs: Vec<Emission>,
     offsets_are_out: bool,

@@ -9,7 +9,7 @@ use sessiongate::core::ids::{BusinessId, Channel, CustomerId, Offset, Partition,
 use sessiongate::core::partitioner::murmur2_partition;
 use sessiongate::core::record::{Header, Stream, StreamPartition};
 use sessiongate::core::time::{Now, Span, Timestamp};
-use sessiongate::ports::{AdviceWrite, Clock};
+use sessiongate::ports::{AdviceWrite, Clock, Progress};
 use sessiongate::shard::engine::applied::Applied;
 use sessiongate::wire::letter::REDRIVEN;
 use std::cell::RefCell;
@@ -186,16 +186,17 @@ impl World {
     }
 
     /// These offsets are committed now, some for the first time.
-    pub fn commit_offsets(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) {
+    pub fn commit_offsets(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) {
         let clock = self.latest_redis_clock.max(self.redis_clock().as_millis());
         for said in self.said.iter().filter(|said| said.topic == self.inbound.id && said.at + LENGTH_MS <= clock) {
             let at = StreamPartition::inbound(said.position.partition);
             let before = self.group.committed.get(&at).is_none_or(|committed| *committed <= said.position.offset);
-            if before && offsets.get(&at).is_some_and(|offset| said.position.offset < *offset) {
+            if before && offsets.get(&at).is_some_and(|progress| said.position.offset < progress.next) {
                 self.committed_late.insert((said.topic.clone(), said.position));
             }
         }
-        self.group.committed.extend(offsets.iter().map(|(at, offset)| (*at, *offset)));
+        self.group.committed.extend(offsets.iter().map(|(at, progress)| (*at, progress.next)));
+        self.group.newest.extend(offsets.iter().filter_map(|(at, progress)| Some((*at, progress.newest?))));
     }
 
     /// What was told once stays true: now and then it is heard again, much later, also from the dead.
@@ -371,6 +372,15 @@ impl World {
                 |entry: &Entry| matches!(entry, Entry::Record { timestamp, .. } if timestamp.as_millis() >= old);
             let first = log.entries.iter().position(keeps).unwrap_or(log.entries.len());
             log.start = log.start.max((first as i64).min(read));
+        }
+    }
+
+    /// Somebody deletes what was read, however young it is.
+    pub fn purge(&mut self) {
+        for (partition, log) in self.inbound.partitions.iter_mut().enumerate() {
+            let read = self.group.committed.get(&StreamPartition::inbound(Partition(partition as i32)));
+            log.start = log.start.max(read.map_or(0, |offset| offset.0.min(log.high())));
+            log.purged_to = log.start;
         }
     }
 

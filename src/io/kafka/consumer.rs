@@ -7,9 +7,10 @@ use super::settings::{KafkaSettings, SettingsError, Topics};
 use super::shelf::Shelf;
 use super::sorting::sort;
 use super::sys::{GroupMetadata, Handle, Queue, WakeUp};
+use super::words::Words;
 use crate::core::ids::{Offset, TopicId};
 use crate::core::record::{Stream, StreamPartition};
-use crate::ports::{Assignment, CursorStart, LogError, PollRequest, Polled};
+use crate::ports::{Assignment, CursorStart, LogError, PollRequest, Polled, Progress};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset as ListOffset, TopicPartitionList, TopicPartitionListElem};
@@ -333,13 +334,13 @@ impl Consumer {
         element
     }
 
-    /// These offsets as they are committed: each with the id of its topic, so that they are not taken for another's.
-    pub(super) fn offer(&self, offsets: &BTreeMap<StreamPartition, Offset>) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for (partition, offset) in offsets {
-            let mut element = self.add(&mut list, *partition, *offset);
+    /// Offsets as they are committed: each with the id of its topic, so that they are not taken for another's.
+    pub(super) fn offer(&self, progress: &BTreeMap<StreamPartition, Progress>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(progress.len());
+        for (partition, Progress { next, newest }) in progress {
+            let mut element = self.add(&mut list, *partition, *next);
             if let Some(id) = self.topic_id(partition.stream) {
-                element.set_metadata(id.as_str());
+                element.set_metadata(Words::written(id, *newest));
             }
         }
         list

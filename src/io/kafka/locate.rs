@@ -5,7 +5,8 @@ use super::producer::Producer;
 use super::settings::HistorySource;
 use super::sys::{ListedOffset, OffsetSpec, PendingOffsets};
 use super::topology::Known;
-use crate::core::ids::{Offset, Partition, TopicId};
+use super::words::Words;
+use crate::core::ids::{Offset, Partition};
 use crate::core::record::{Stream, StreamPartition};
 use crate::core::time::Timestamp;
 use crate::ports::{Located, Location, LogError};
@@ -32,13 +33,16 @@ impl Locating<'_> {
         let committed = self.committed()?;
         let [low, high, stable] = self.bounds(partitions)?;
         // Only after the high watermarks: an end that was observed before the history begins is never behind it.
-        let history = match self.history {
-            HistorySource::FromStart => BTreeMap::new(),
-            HistorySource::ByTime => self.not_before(partitions, since)?,
+        let (history, first) = match self.history {
+            HistorySource::FromStart => (BTreeMap::new(), BTreeMap::new()),
+            HistorySource::ByTime => {
+                (self.not_before(partitions, since)?, self.not_before(partitions, Timestamp::from_millis(0))?)
+            }
         };
         let located = |partition: &StreamPartition| -> Result<Located, LogError> {
             let (low, high) = (offset_of(&low, partition)?, offset_of(&high, partition)?);
             let stable = offset_of(&stable, partition)?.min(high);
+            let time_of = |listed: &ListedOffset| Timestamp::from_millis(listed.timestamp_ms);
             let beginning = history.get(partition);
             let found = match beginning {
                 _ if partition.stream == Stream::Intent => high,
@@ -46,19 +50,22 @@ impl Locating<'_> {
                 Some(listed) if listed.offset < 0 => high,
                 Some(listed) => Offset(listed.offset).min(high).max(low),
             };
-            let truncated_at = beginning
-                .filter(|listed| low.0 > 0 && listed.offset >= low.0 && listed.timestamp_ms >= 0)
-                .map(|listed| Timestamp::from_millis(listed.timestamp_ms));
-            let (committed, committed_for) = committed.get(partition).cloned().unzip();
-            let committed_for = committed_for.flatten();
+            let truncated_at =
+                beginning.filter(|listed| low.0 > 0 && listed.offset >= low.0 && listed.timestamp_ms >= 0).map(time_of);
+            let oldest =
+                first.get(partition).filter(|listed| listed.offset >= 0 && listed.timestamp_ms >= 0).map(time_of);
+            let (committed, words) = committed.get(partition).cloned().unzip();
+            let Words { topic_id: committed_for, newest } = words.unwrap_or_default();
             Ok(Located {
                 partition: *partition,
                 committed,
                 committed_for,
+                newest,
                 low,
                 high,
                 stable,
                 history: found,
+                oldest,
                 truncated_at,
             })
         };
@@ -66,13 +73,14 @@ impl Locating<'_> {
             topology: self.known.inbound.clone(),
             intents_id: self.known.intents_id.clone(),
             group_has_offsets: !committed.is_empty(),
+            since,
             partitions: partitions.iter().map(located).collect::<Result<_, _>>()?,
         })
     }
 
-    /// The group's offsets in all partitions of both topics, and the topic that each was committed for. Offsets of a
-    /// transaction that is still open are waited for.
-    fn committed(&self) -> Result<BTreeMap<StreamPartition, (Offset, Option<TopicId>)>, LogError> {
+    /// The group's offsets in all partitions of both topics, and what was committed with each. Offsets of a transaction that
+    /// is still open are waited for.
+    fn committed(&self) -> Result<BTreeMap<StreamPartition, (Offset, Words)>, LogError> {
         let all =
             |stream, count: i32| (0..count).map(move |number| StreamPartition { stream, partition: Partition(number) });
         let partitions: Vec<StreamPartition> = all(Stream::Inbound, self.known.inbound.partitions)
@@ -93,8 +101,7 @@ impl Locating<'_> {
         for (partition, element) in partitions.iter().zip(answer.elements()) {
             element.error().map_err(|error| unavailable(&error.to_string()))?;
             if let ListOffset::Offset(offset) = element.offset() {
-                let id = Some(element.metadata()).filter(|id| !id.is_empty()).map(TopicId::new);
-                committed.insert(*partition, (Offset(offset), id));
+                committed.insert(*partition, (Offset(offset), Words::read(element.metadata())));
             }
         }
         Ok(committed)

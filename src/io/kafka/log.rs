@@ -8,10 +8,10 @@ use super::settings::{HistorySource, KafkaSettings, SettingsError};
 use super::sys::{OffsetSpec, PendingOffsets};
 use super::topology::TopologyWatch;
 use crate::core::frontier::Ends;
-use crate::core::ids::{Offset, Partition};
+use crate::core::ids::Partition;
 use crate::core::record::StreamPartition;
 use crate::core::time::Timestamp;
-use crate::ports::{CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled, Waker};
+use crate::ports::{CursorStart, Location, Log, LogError, OutputRecord, PollRequest, Polled, Progress, Waker};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -137,8 +137,8 @@ impl Log for KafkaLog {
         self.output.produce(&outputs)
     }
 
-    fn begin_commit(&mut self, offsets: &BTreeMap<StreamPartition, Offset>) -> Result<(), LogError> {
-        self.output.begin_commit(offsets, &self.consumer)
+    fn begin_commit(&mut self, progress: &BTreeMap<StreamPartition, Progress>) -> Result<(), LogError> {
+        self.output.begin_commit(progress, &self.consumer)
     }
 
     fn abort(&mut self) -> Result<(), LogError> {

@@ -30,6 +30,7 @@ mod sys;
 mod topology;
 mod transactions;
 mod turn;
+mod words;
 
 pub use follower::{SharedReader, WholeReader, read_at};
 pub use log::KafkaLog;

@@ -4,9 +4,8 @@ use super::consumer::Consumer;
 use super::plain::Plain;
 use super::settings::{Guarantee, KafkaSettings, SettingsError};
 use super::transactions::Transactions;
-use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
-use crate::ports::{LogError, OutputRecord, Settled};
+use crate::ports::{LogError, OutputRecord, Progress, Settled};
 use std::collections::BTreeMap;
 
 /// The producing side, by its guarantee.
@@ -52,12 +51,12 @@ impl Output {
 
     pub(super) fn begin_commit(
         &mut self,
-        offsets: &BTreeMap<StreamPartition, Offset>,
+        progress: &BTreeMap<StreamPartition, Progress>,
         consumer: &Consumer,
     ) -> Result<(), LogError> {
         match self {
-            Output::ExactlyOnce(transactions) => transactions.begin_commit(offsets, consumer),
-            Output::AtLeastOnce(plain) => plain.begin_commit(offsets, consumer),
+            Output::ExactlyOnce(transactions) => transactions.begin_commit(progress, consumer),
+            Output::AtLeastOnce(plain) => plain.begin_commit(progress, consumer),
         }
     }
 

@@ -8,10 +8,9 @@ use super::context::ConsumerEvents;
 use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::GroupMetadata;
-use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
 use crate::job_thread::{Ended, JobThread};
-use crate::ports::{LogError, OutputRecord, Settled};
+use crate::ports::{LogError, OutputRecord, Progress, Settled};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::TopicPartitionList;
@@ -77,7 +76,7 @@ impl Plain {
     /// Waits for the outputs, then begins to commit these offsets, unless a commit is under way.
     pub(super) fn begin_commit(
         &mut self,
-        offsets: &BTreeMap<StreamPartition, Offset>,
+        progress: &BTreeMap<StreamPartition, Progress>,
         consumer: &Consumer,
     ) -> Result<(), LogError> {
         self.hear()?;
@@ -92,14 +91,14 @@ impl Plain {
             self.news = Some(Settled::Aborted(failure));
             return Ok(());
         }
-        if offsets.is_empty() {
+        if progress.is_empty() {
             self.news = Some(Settled::Committed);
             return Ok(());
         }
         if !GroupMetadata::of(consumer.handle()).is_some_and(|group| group.is_of_member()) {
             return Err(LogError::Unavailable(consumer.explain("not a member of the group: nothing is committed")));
         }
-        self.committer.give(consumer.offer(offsets)).map_err(thread_is_gone)?;
+        self.committer.give(consumer.offer(progress)).map_err(thread_is_gone)?;
         self.is_committing = true;
         Ok(())
     }

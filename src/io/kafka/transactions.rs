@@ -10,10 +10,9 @@ use super::plain::{THREAD_IS_GONE, thread_is_gone};
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{self, Handle, WakeUp};
 use super::turn::{Offering, Turn};
-use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
 use crate::job_thread::{Ended, JobThread};
-use crate::ports::{CommitOutcome, LogError, OutputRecord, Settled};
+use crate::ports::{CommitOutcome, LogError, OutputRecord, Progress, Settled};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -123,7 +122,7 @@ impl Transactions {
     /// Begins to commit the open transaction with these offsets, or asks again how the last commit ended.
     pub(super) fn begin_commit(
         &mut self,
-        offsets: &BTreeMap<StreamPartition, Offset>,
+        progress: &BTreeMap<StreamPartition, Progress>,
         consumer: &Consumer,
     ) -> Result<(), LogError> {
         self.hear();
@@ -140,7 +139,7 @@ impl Transactions {
                 return Err(if is_asked_for { LogError::Fatal(text) } else { LogError::MustAbort(text) });
             }
             // What was not accepted yet is offered with the membership of this moment.
-            Some(mut job) if !job.turn.is_unconfirmed() => match Offering::new(offsets, consumer) {
+            Some(mut job) if !job.turn.is_unconfirmed() => match Offering::new(progress, consumer) {
                 Ok(offering) => {
                     job.offering = offering;
                     job
@@ -152,7 +151,7 @@ impl Transactions {
             },
             Some(job) => job,
             None => {
-                let offering = Offering::new(offsets, consumer)?;
+                let offering = Offering::new(progress, consumer)?;
                 self.current()?.open()?;
                 let turn = self.turns.pop_front().ok_or_else(no_turn)?;
                 Box::new(Job { turn, offering, since: Instant::now() })

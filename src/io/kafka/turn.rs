@@ -4,9 +4,8 @@ use super::consumer::Consumer;
 use super::producer::Producer;
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{self, GroupMetadata, NativeError};
-use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
-use crate::ports::{CommitOutcome, LogError, OutputRecord};
+use crate::ports::{CommitOutcome, LogError, OutputRecord, Progress};
 use rdkafka::topic_partition_list::TopicPartitionList;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -49,9 +48,12 @@ enum Remedy {
 }
 
 impl Offering {
-    pub(super) fn new(offsets: &BTreeMap<StreamPartition, Offset>, consumer: &Consumer) -> Result<Offering, LogError> {
-        let list = consumer.offer(offsets);
-        if offsets.is_empty() {
+    pub(super) fn new(
+        progress: &BTreeMap<StreamPartition, Progress>,
+        consumer: &Consumer,
+    ) -> Result<Offering, LogError> {
+        let list = consumer.offer(progress);
+        if progress.is_empty() {
             return Ok(Offering { offsets: list, group: None });
         }
         // Fresh for every commit: the generation in it is what fences a member that lost its partitions. Below zero

@@ -2,6 +2,7 @@
 
 use crate::core::frontier::{Frontier, Stored, Topology};
 use crate::core::ids::{Offset, TopicId};
+use crate::core::time::Timestamp;
 
 /// A cursor in an inbound partition that is assigned to this shard.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct InboundCursor {
     pub next: Offset,
     /// Below it, records were sent out before: they are applied and nothing else.
     pub emit_from: Offset,
+    /// No record below `next` is younger.
+    pub newest: Timestamp,
     /// What the store must hold at least, or it has lost something. While the cursor is placed and the shard is not leaving,
     /// everything between here and `next` is held here: others rely on it (`applied.rs`).
     pub merged_to: Offset,

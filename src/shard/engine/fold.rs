@@ -14,6 +14,7 @@ use crate::core::policy::{Effect, is_known};
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Span, Timestamp};
 use crate::core::window::Window;
+use crate::ports::Progress;
 
 /// One event of a record.
 struct Act<'a> {
@@ -49,6 +50,8 @@ impl Engine {
         }
         let (mut from, emit_from) = (cursor.next, cursor.emit_from);
         cursor.next = row.last().map_or(from, |item| item.record.offset.next());
+        cursor.newest = row.iter().map(|item| item.record.timestamp).fold(cursor.newest, Timestamp::max);
+        let newest = Some(cursor.newest);
         cursor.note_progress();
         for items in row.chunks(FETCHED_AT_A_TIME) {
             items.iter().flat_map(|item| &item.touched).for_each(|touched| self.holding.fetch(touched.print));
@@ -61,7 +64,8 @@ impl Engine {
             }
         }
         if from > emit_from {
-            self.transaction.set_offset(StreamPartition::inbound(partition), from, now.mono_ms);
+            let progress = Progress { next: from, newest };
+            self.transaction.set_progress(StreamPartition::inbound(partition), progress, now.mono_ms);
         }
     }
 

@@ -160,8 +160,15 @@ impl Engine {
         if !self.look_at_frontiers(&frontiers, &topology, now) {
             return;
         }
+        if !plan.ends.is_empty() {
+            self.pace.asked_for_ends(!ends.0.is_empty(), now.mono_ms);
+        }
+        if self.pace.lacks_ends() {
+            // Nobody can know meanwhile.
+            self.excused.begin(now.mono_ms);
+        }
         // Before this turn's frontiers are noted: those may have been reached after the ends were.
-        let observes = !plan.ends.is_empty() && self.believes(&ends);
+        let observes = !ends.0.is_empty() && self.believes(&ends);
         self.note_frontiers(&frontiers, &topology);
         let known = Known::new(&plan, &snapshot);
         for (print, stored) in plan.prints.iter().zip(&snapshot.windows) {
@@ -282,7 +289,7 @@ impl Engine {
             let done_to = lane.done_to();
             if done_to > lane.offered_to {
                 lane.offered_to = done_to;
-                self.transaction.set_offset(StreamPartition::intent(*partition), done_to, now.mono_ms);
+                self.transaction.set_progress(StreamPartition::intent(*partition), done_to, now.mono_ms);
             }
         }
     }

@@ -4,6 +4,8 @@
 const LONGEST_PAUSE_MS: i64 = 1_000;
 /// How often a shard looks at its frontiers without any other reason.
 const LOOK_EVERY_MS: i64 = 1_000;
+/// When ends are asked for again that nobody told. Each time the shard may wait for as long as a call takes.
+const ASK_AGAIN_MS: i64 = 5_000;
 /// How often ends are asked for while there is more inbound than a poll takes.
 const ASK_EVERY_MS: i64 = 100;
 
@@ -16,6 +18,7 @@ pub(super) struct Pace {
     evaluate_at_ms: i64,
     evaluate_pause_ms: i64,
     ask_at_ms: i64,
+    lacks_ends: bool,
 }
 
 impl Pace {
@@ -59,11 +62,24 @@ impl Pace {
     /// Whether ends that nobody knows yet are asked for now. A shard that is behind will not have applied all below them at
     /// once: there is time to ask for many intents together.
     pub(super) fn asks_for_ends(&mut self, is_behind: bool, now_ms: i64) -> bool {
-        let asks = !is_behind || now_ms >= self.ask_at_ms;
+        let asks = (!is_behind && !self.lacks_ends) || now_ms >= self.ask_at_ms;
         if asks {
             self.ask_at_ms = now_ms + ASK_EVERY_MS;
         }
         asks
+    }
+
+    /// Ends were asked for, and told or not.
+    pub(super) fn asked_for_ends(&mut self, were_told: bool, now_ms: i64) {
+        self.lacks_ends = !were_told;
+        if self.lacks_ends {
+            self.ask_at_ms = now_ms + ASK_AGAIN_MS;
+        }
+    }
+
+    /// Nobody told them when they were asked for last.
+    pub(super) fn lacks_ends(&self) -> bool {
+        self.lacks_ends
     }
 
     pub(super) fn look_at_ms(&self) -> i64 {
@@ -114,5 +130,15 @@ mod tests {
         assert_eq!(asked, [1, 101, 201]);
         assert!(pace.asks_for_ends(false, 251) && pace.asks_for_ends(false, 252));
         assert!(!pace.asks_for_ends(true, 351) && pace.asks_for_ends(true, 352));
+    }
+
+    #[test]
+    fn ends_that_nobody_told_are_asked_for_again_a_little_later() {
+        let mut pace = Pace::default();
+        assert!(pace.asks_for_ends(false, 1));
+        pace.asked_for_ends(false, 10);
+        assert!(pace.lacks_ends() && !pace.asks_for_ends(false, 5_009) && pace.asks_for_ends(false, 5_010));
+        pace.asked_for_ends(true, 5_011);
+        assert!(!pace.lacks_ends() && pace.asks_for_ends(false, 5_011));
     }
 }

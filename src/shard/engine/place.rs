@@ -6,18 +6,21 @@ use super::Engine;
 use super::cursor::InboundCursor;
 use super::notice::{Moved, Notice};
 use super::step::{Found, Halt, Locate, Step};
-use crate::core::frontier::{Frontier, Stored, Topology};
+use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::{Offset, TopicId};
 use crate::core::lane::Lane;
 use crate::core::noted::NotedIds;
 use crate::core::policy::FUTURE_TOLERANCE;
 use crate::core::record::{Stream, StreamPartition};
-use crate::core::time::{Now, Timestamp};
-use crate::ports::{CursorStart, FrontierStart, Located, Location};
+use crate::core::time::{Now, Span, Timestamp};
+use crate::ports::{CursorStart, FrontierStart, Located, Location, Progress};
 
 /// So long, in milliseconds, brokers are asked again for an end that lies below what was committed: several times as long as
 /// clients take to learn of new leaders.
 const ENDS_ARE_DOUBTED_FOR_MS: i64 = 20_000;
+
+/// What was deleted may be as young as the last record of it, or the first that is left.
+const MOMENT: Span = Span::from_millis(1);
 
 /// Whether an offset was committed for a topic that had this one's name before.
 fn is_of_another(located: &Located, topic_id: &TopicId) -> bool {
@@ -84,7 +87,7 @@ impl Engine {
             match located.partition.stream {
                 Stream::Inbound => {
                     let stored = stored.next().unwrap_or(&Stored::Missing);
-                    self.place_inbound(located, stored, &topology, now, &mut placing);
+                    self.place_inbound(located, stored, &location, now, &mut placing);
                 }
                 Stream::Intent => self.place_lane(located, &location.intents_id, now, &mut placing),
             }
@@ -121,19 +124,26 @@ impl Engine {
         &mut self,
         located: &Located,
         stored: &Stored<Frontier>,
-        topology: &Topology,
+        location: &Location,
         now: Now,
         placing: &mut Placing,
     ) {
-        let partition = located.partition.partition;
+        let (partition, topology) = (located.partition.partition, &location.topology);
         // A topic made anew: an offset that was committed after that may still be one of the old topic.
         let is_foreign = stored.known().is_some_and(|frontier| frontier.topic_id != topology.topic_id);
         let Committed { emit_from, is_new } = match is_foreign {
             true => Committed { emit_from: located.low, is_new: true },
             false => self.committed(located, &topology.topic_id),
         };
+        let newest = match is_new {
+            true => None,
+            false => located.newest.filter(|_| located.committed_for.as_ref() == Some(&topology.topic_id)),
+        };
+        // What nobody said is younger than anything that was.
+        let newest = newest.unwrap_or(if emit_from == Offset(0) { Timestamp::MIN } else { now.wall });
         if is_new {
-            self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
+            let progress = Progress { next: emit_from, newest: Some(newest) };
+            self.transaction.set_progress(located.partition, progress, now.mono_ms);
             self.transaction.force();
         }
         let usable = stored.known().filter(|frontier| {
@@ -143,11 +153,13 @@ impl Engine {
             Some(frontier) => {
                 let behind = frontier.next < emit_from;
                 let reapply_to = if behind { frontier.reapply_to.max(emit_from) } else { frontier.reapply_to };
+                // Whoever began to fill the store may have seen records that the log has lost since.
+                let reapply_to = reapply_to.min(located.high);
                 (Frontier { reapply_to, ..frontier.clone() }, behind.then_some(emit_from))
             }
             None => {
                 let next = located.history;
-                let reaches_back_to = self.reaches_back_to(located, now);
+                let reaches_back_to = self.reaches_back_to(located, location.since, newest, now);
                 // A transaction that hangs there must not keep everybody waiting: what can be read is what is filled.
                 let reapply_to = located.stable;
                 let fresh = Frontier { next, topic_id: topology.topic_id.clone(), reaches_back_to, reapply_to };
@@ -168,6 +180,7 @@ impl Engine {
             taken: start,
             next: start,
             emit_from,
+            newest,
             merged_to: start,
             behind_until: located.high,
             caught_up: start >= located.high,
@@ -180,7 +193,7 @@ impl Engine {
     fn place_lane(&mut self, located: &Located, topic_id: &TopicId, now: Now, placing: &mut Placing) {
         let Committed { emit_from, is_new } = self.committed(located, topic_id);
         if is_new {
-            self.transaction.set_offset(located.partition, emit_from, now.mono_ms);
+            self.transaction.set_progress(located.partition, emit_from, now.mono_ms);
             self.transaction.force();
         }
         let reach = self.rules.dedup_records;
@@ -215,16 +228,16 @@ impl Engine {
     }
 
     /// From when on the log still shows everything that happened.
-    fn reaches_back_to(&self, located: &Located, now: Now) -> Timestamp {
-        // Where a busy day deletes as well, an old record in front does not say that nothing younger is gone.
-        let is_beyond_history = located.history > located.low && self.rules.history_is_kept;
-        let nothing_deleted = located.low == Offset(0) || is_beyond_history;
-        let all_deleted = located.low == located.high;
-        match (nothing_deleted, all_deleted, located.truncated_at) {
-            (true, ..) => Timestamp::MIN,
-            (false, true, _) if self.rules.history_is_kept => Timestamp::MIN,
-            (false, _, Some(first)) => first,
-            (false, _, None) => now.wall,
+    ///
+    /// A log without records says nothing of those that were in it, however long its topic keeps them: somebody may have
+    /// deleted them by hand. But who has read them said how young they were.
+    fn reaches_back_to(&self, located: &Located, since: Timestamp, newest: Timestamp, now: Now) -> Timestamp {
+        match located.oldest {
+            _ if located.low == Offset(0) => Timestamp::MIN,
+            None => newest + MOMENT,
+            // Where a busy day deletes as well, an old record in front does not say that nothing younger is gone.
+            Some(oldest) if self.rules.history_is_kept && oldest < since => Timestamp::MIN,
+            Some(_) => located.truncated_at.map_or(now.wall, |first| first + MOMENT),
         }
     }
 

@@ -35,7 +35,7 @@ impl Engine {
         if let Some(sealed) = self.sealed.as_mut().filter(|sealed| sealed.stage == Stage::ToCommit) {
             // Before anything is written: until its commit has begun, outputs would still go into it.
             sealed.stage = Stage::Committing;
-            return Some(Step::Commit(sealed.transaction.offsets().clone()));
+            return Some(Step::Commit(sealed.transaction.progress().clone()));
         }
         if let Some(emissions) = self.transaction.take_emissions() {
             return Some(Step::Produce(emissions));
@@ -48,7 +48,7 @@ impl Engine {
         let given = self.holding.give(&self.inbound, &self.rules, now.mono_ms);
         let sealed = self.sealed.insert(Sealed { transaction, stage: Stage::Committing, given });
         if needs_commit {
-            return Some(Step::Commit(sealed.transaction.offsets().clone()));
+            return Some(Step::Commit(sealed.transaction.progress().clone()));
         }
         self.close_sealed(now);
         self.step_merge(now)
@@ -150,11 +150,11 @@ impl Engine {
     /// Outputs and offsets are visible (or there were none): windows and frontiers follow.
     fn close_sealed(&mut self, now: Now) {
         let Some(Sealed { mut transaction, given, .. }) = self.sealed.take() else { return };
-        for (StreamPartition { stream, partition }, offset) in transaction.take_offsets() {
+        for (StreamPartition { stream, partition }, progress) in transaction.take_progress() {
             if stream == Stream::Inbound
                 && let Some(cursor) = self.inbound.get_mut(&partition)
             {
-                cursor.emit_from = cursor.emit_from.max(offset);
+                cursor.emit_from = cursor.emit_from.max(progress.next);
             }
         }
         self.unmerged.append(given);

@@ -4,14 +4,14 @@ use super::applied::Applied;
 use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::emission::Emission;
 use crate::core::frontier::{Ends, Frontier, Stored, Topology};
-use crate::core::ids::{KeyPrint, Offset, Partition, WindowKey};
+use crate::core::ids::{KeyPrint, Partition, WindowKey};
 use crate::core::inbound::InboundEvent;
 use crate::core::record::{Record, StreamPartition};
 use crate::core::time::{Now, Timestamp};
 use crate::core::window::Window;
 use crate::ports::{
-    Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, ReachedEnd, ReadRequest,
-    Settled, Snapshot,
+    Assignment, CursorStart, FrontierStart, Location, MergeCall, MergeOutcome, OutOfRange, Progress, ReachedEnd,
+    ReadRequest, Settled, Snapshot,
 };
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ pub enum Step {
     Produce(Vec<Emission>),
     /// Begin to commit outputs and offsets. Answer: `Input::CommitBegun`, or `Input::MustAbort`; a later poll tells how
     /// it ended. What is produced meanwhile belongs to the next transaction.
-    Commit(BTreeMap<StreamPartition, Offset>),
+    Commit(BTreeMap<StreamPartition, Progress>),
     /// Write windows and frontiers. Answer: `Input::Merged`, or `Input::MergeBegun`: then a later poll tells how it ended.
     Merge(Vec<MergeCall>),
     /// Give the open transaction up. Answer: `Input::Aborted`.
@@ -205,7 +205,7 @@ pub struct Reading {
     pub others: Vec<Arc<Applied>>,
     /// What the store holds.
     pub snapshot: Snapshot,
-    /// The ends; none when none were asked for.
+    /// The ends; none when none were asked for, or nobody answered.
     pub ends: Ends,
     /// When the requests went out.
     pub sent: Now,

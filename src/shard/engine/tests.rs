@@ -62,12 +62,24 @@ fn topology() -> Arc<Topology> {
 fn located(partition: StreamPartition, committed: Option<i64>, low: i64, high: i64) -> Located {
     let (low, high) = (Offset(low), Offset(high));
     let committed = committed.map(Offset);
-    Located { partition, committed, committed_for: None, low, high, stable: high, history: low, truncated_at: None }
+    Located {
+        partition,
+        committed,
+        committed_for: None,
+        newest: None,
+        low,
+        high,
+        stable: high,
+        history: low,
+        oldest: None,
+        truncated_at: None,
+    }
 }
 
 fn location(inbound: Located, intents: Located, group_has_offsets: bool) -> Location {
     let intents_id = TopicId::new("intents-1");
-    Location { topology: topology(), intents_id, group_has_offsets, partitions: vec![inbound, intents] }
+    let (since, partitions) = (Timestamp::from_millis(NOW - 26 * HOUR), vec![inbound, intents]);
+    Location { topology: topology(), intents_id, group_has_offsets, since, partitions }
 }
 
 fn frontier(next: i64) -> Frontier {
@@ -92,6 +104,11 @@ fn placed(rules: Rules, location: Location, stored: Stored<Frontier>) -> Engine 
 
 /// Answers every step of getting ready, and returns what was asked for on the way.
 fn settle(engine: &mut Engine, now: Now) -> Vec<Step> {
+    steps_before(engine, now).0
+}
+
+/// The same, and the step that is not answered.
+fn steps_before(engine: &mut Engine, now: Now) -> (Vec<Step>, Step) {
     let mut asked = Vec::new();
     loop {
         let step = engine.step(now);
@@ -102,7 +119,7 @@ fn settle(engine: &mut Engine, now: Now) -> Vec<Step> {
             Step::Commit(_) => Input::CommitBegun,
             Step::Produce(_) => Input::Produced,
             Step::Merge(calls) => Input::Merged(vec![MergeOutcome::Merged; calls.len()]),
-            _ => return asked,
+            _ => return (asked, step),
         };
         let commits = matches!(step, Step::Commit(_));
         asked.push(step);

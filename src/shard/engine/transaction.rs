@@ -3,8 +3,8 @@
 use super::holding::Given;
 use super::rules::Rules;
 use crate::core::emission::Emission;
-use crate::core::ids::Offset;
 use crate::core::record::StreamPartition;
+use crate::ports::Progress;
 use std::collections::BTreeMap;
 
 /// The work since the last commit.
@@ -14,7 +14,7 @@ pub(super) struct Transaction {
     forced: bool,
     records: usize,
     produced: bool,
-    offsets: BTreeMap<StreamPartition, Offset>,
+    progress: BTreeMap<StreamPartition, Progress>,
     emissions: Vec<Emission>,
 }
 
@@ -34,10 +34,10 @@ impl Transaction {
         self.emissions.push(emission);
     }
 
-    /// Everything below `offset` is done, once this is committed.
-    pub(super) fn set_offset(&mut self, partition: StreamPartition, offset: Offset, now_ms: i64) {
+    /// The partition is done so far, once this is committed.
+    pub(super) fn set_progress(&mut self, partition: StreamPartition, progress: impl Into<Progress>, now_ms: i64) {
         self.touch(now_ms);
-        self.offsets.insert(partition, offset);
+        self.progress.insert(partition, progress.into());
     }
 
     /// Commit at the next occasion.
@@ -59,16 +59,16 @@ impl Transaction {
 
     /// Whether anything in it is for Kafka; else only the store has to be told.
     pub(super) fn needs_commit(&self) -> bool {
-        self.produced || !self.offsets.is_empty() || !self.emissions.is_empty()
+        self.produced || !self.progress.is_empty() || !self.emissions.is_empty()
     }
 
-    pub(super) fn offsets(&self) -> &BTreeMap<StreamPartition, Offset> {
-        &self.offsets
+    pub(super) fn progress(&self) -> &BTreeMap<StreamPartition, Progress> {
+        &self.progress
     }
 
-    /// These are committed now.
-    pub(super) fn take_offsets(&mut self) -> BTreeMap<StreamPartition, Offset> {
-        std::mem::take(&mut self.offsets)
+    /// This is committed now.
+    pub(super) fn take_progress(&mut self) -> BTreeMap<StreamPartition, Progress> {
+        std::mem::take(&mut self.progress)
     }
 
     /// When it was begun, on the monotonic clock; `None` when there is nothing in it.

@@ -116,6 +116,7 @@ fn windows_are_gathered_for_as_long_as_the_same_ones_come_again() {
         taken: Offset(0),
         next: Offset(0),
         emit_from: Offset(0),
+        newest: Timestamp::MIN,
         merged_to: Offset(0),
         behind_until: Offset(1_000_000),
         caught_up: false,
