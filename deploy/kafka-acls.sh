@@ -28,6 +28,10 @@ for topic in ${TEMPLATE_STATUS:-} ${DELIVERY_STATUS:-}; do
   grant --operation Read --operation Write --operation DescribeConfigs --topic "$topic" "$@"
   grant --operation Read --resource-pattern-type prefixed --group "$GROUP-" "$@"
 done
+if [ -n "${TEMPLATE_STATUS:-}${DELIVERY_STATUS:-}" ]; then
+  # What customers did may stand in a webhook there, and is passed on.
+  grant --operation Write --topic "$INBOUND_MESSAGE" "$@"
+fi
 grant --operation Write --operation DescribeConfigs --topic "$SESSION_SEND" --topic "$TEMPLATE_REQUIRED" \
   --topic "$WINDOW_EVENT" --topic "$DEAD_LETTER" "$@"
 grant --operation Read --group "$GROUP" "$@"

@@ -15,7 +15,11 @@ const OTHER: &str = "5511900000002";
 
 /// A site that has the topics of reports, too.
 pub fn site(name: &str) -> Site {
-    let site = Site::new(name, 2);
+    with_reports(Site::new(name, 2))
+}
+
+/// The same site with the topics of reports.
+pub fn with_reports(site: Site) -> Site {
     site.create_topic(DELIVERY, 2, &[]);
     site.create_topic(TEMPLATES, 2, &[("cleanup.policy", "compact")]);
     site
@@ -51,7 +55,7 @@ pub fn answer(site: &Site, intent_id: &str) -> (String, Seen) {
     found.unwrap()
 }
 
-fn asked(site: &Site, intent_id: &str, customer: &str) -> (String, Value) {
+pub fn asked(site: &Site, intent_id: &str, customer: &str) -> (String, Value) {
     site.ask(intent_id, customer);
     site.flush();
     let (topic, seen) = answer(site, intent_id);
@@ -170,22 +174,30 @@ fn mixed(account: &str, at_ms: i64) -> String {
 #[test]
 fn each_part_of_a_webhook_takes_its_way_whichever_topic_it_lay_on() {
     for topic in [INBOUND, DELIVERY, TEMPLATES] {
-        let site = site(&format!("mixed-on-{topic}"));
-        let worker = worker(&site, &[]);
-        let at_ms = now_ms() / 1_000 * 1_000 - HOUR_MS;
-        report(&site, topic, "waba", &mixed("waba", at_ms));
-        wait_until("the refusal to be remembered", || advice(&site, OTHER) == Some(at_ms));
-        wait_until("both ids' windows", || {
-            [WROTE, "US.1349"].iter().all(|id| site.window(id).is_some_and(|kept| kept.last_inbound_at_ms == at_ms))
-        });
-        let key = b"account/waba|hi|en_us".as_slice();
-        wait_until("the template under its own key", || {
-            site.read(TEMPLATES)
-                .iter()
-                .any(|seen| seen.key.as_deref() == Some(key) && seen.json()["status"] == "paused")
-        });
-        assert_eq!(asked(&site, "open", WROTE).0, SEND, "{topic}");
-        assert_eq!(site.read(DEAD).len(), 0, "{topic}");
-        assert!(worker.stop().success());
+        passes_on_each_part(&site(&format!("mixed-on-{topic}")), topic, &[]);
     }
+}
+
+/// A worker with these settings passes on what a webhook on that topic holds.
+pub fn passes_on_each_part(site: &Site, topic: &str, settings: &[(&str, &str)]) {
+    let worker = worker(site, settings);
+    let at_ms = write_mixed(site, topic);
+    wait_until("the refusal to be remembered", || advice(site, OTHER) == Some(at_ms));
+    wait_until("both ids' windows", || {
+        [WROTE, "US.1349"].iter().all(|id| site.window(id).is_some_and(|kept| kept.last_inbound_at_ms == at_ms))
+    });
+    let key = b"account/waba|hi|en_us".as_slice();
+    wait_until("the template under its own key", || {
+        site.read(TEMPLATES).iter().any(|seen| seen.key.as_deref() == Some(key) && seen.json()["status"] == "paused")
+    });
+    assert_eq!(asked(site, "open", WROTE).0, SEND, "{topic}");
+    assert_eq!(site.read(DEAD).len(), 0, "{topic}");
+    assert!(worker.stop().success());
+}
+
+/// Writes such a webhook, and says when its acts happened.
+pub fn write_mixed(site: &Site, topic: &str) -> i64 {
+    let at_ms = now_ms() / 1_000 * 1_000 - HOUR_MS;
+    report(site, topic, "waba", &mixed("waba", at_ms));
+    at_ms
 }

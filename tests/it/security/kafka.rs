@@ -1,14 +1,16 @@
 //! A Kafka that speaks TLS, knows its users by every mechanism, and grants them what it was told to.
 
 use super::{MISCONFIGURED, SUCCESS, does_the_whole_job};
+use crate::feedback::{DELIVERY, TEMPLATES, asked, passes_on_each_part, with_reports, worker, write_mixed};
+use crate::support::api::Api;
 use crate::support::certificates::{Authority, Identity};
 use crate::support::command::{Said, command};
 use crate::support::grants;
 use crate::support::services::{OwnKafka, free_port};
 use crate::support::site::{DEAD, EVENT, INBOUND, INTENTS, SEND, Site, TEMPLATE};
 use crate::support::traffic::now_ms;
-use crate::support::variable;
 use crate::support::worker::Worker;
+use crate::support::{variable, wait_until};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::process::Command;
@@ -110,18 +112,25 @@ impl Guarded {
     }
 }
 
-/// Runs `deploy/kafka-acls.sh` for this site, and grants what it says.
-fn grant(site: &Site) {
+/// What `deploy/kafka-acls.sh` says for this site, with these topics of reports: a command a line.
+fn rights(site: &Site, reports: &[&str]) -> Vec<String> {
     let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kafka-acls.sh"));
     script.env("KAFKA_ACLS", "echo").env("PRINCIPAL", format!("User:{USER}")).env("GROUP", site.group());
-    for topic in [INBOUND, INTENTS, SEND, TEMPLATE, EVENT, DEAD] {
+    for topic in [INBOUND, INTENTS, SEND, TEMPLATE, EVENT, DEAD].iter().chain(reports) {
         script.env(topic.to_uppercase().replace('-', "_"), site.topic(topic));
     }
     let output = script.output().unwrap();
     assert!(output.status.success(), "{output:?}");
-    let commands = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(commands.lines().count(), 4, "{commands}");
-    commands.lines().for_each(|command| grants::grant(&site.brokers, command));
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn grant(site: &Site, rights: &[String]) {
+    rights.iter().for_each(|command| grants::grant(&site.brokers, command));
+}
+
+/// The command that lets what lies on topics of reports be passed on to the inbound topic.
+fn writes_to_inbound(site: &Site, command: &str) -> bool {
+    command.contains("--operation Write") && command.contains(&format!("--topic {}", site.topic(INBOUND)))
 }
 
 #[test]
@@ -140,7 +149,10 @@ fn every_way_to_log_in_leads_to_the_whole_job_with_the_documented_rights() {
     ];
     for (name, port, properties) in ways {
         let site = guarded.site(name);
-        grant(&site);
+        let rights = rights(&site, &[]);
+        assert_eq!(rights.len(), 4, "{rights:?}");
+        assert!(!rights.iter().any(|command| writes_to_inbound(&site, command)), "{rights:?}");
+        grant(&site, &rights);
         let brokers = format!("127.0.0.1:{port}");
         let settings =
             [("KAFKA_BROKERS", brokers.as_str()), ("KAFKA_CONSUMER", &properties), ("KAFKA_PRODUCER", &properties)];
@@ -151,6 +163,42 @@ fn every_way_to_log_in_leads_to_the_whole_job_with_the_documented_rights() {
         assert_ne!(command(&site, &["status"], &settings).code, None);
         dead_letters_go_back(&site, &settings, name);
     }
+}
+
+#[test]
+fn topics_of_reports_are_served_with_the_documented_rights() {
+    let guarded = Guarded::start();
+    let (brokers, properties) = (format!("127.0.0.1:{}", guarded.login_port), guarded.password("SCRAM-SHA-512"));
+    let settings =
+        [("KAFKA_BROKERS", brokers.as_str()), ("KAFKA_CONSUMER", &properties), ("KAFKA_PRODUCER", &properties)];
+    let site = guarded.site("named");
+    for named in [&[DELIVERY][..], &[TEMPLATES], &[DELIVERY, TEMPLATES]] {
+        let rights = rights(&site, named);
+        assert_eq!(rights.len(), 5 + 2 * named.len(), "{rights:?}");
+        assert!(rights.iter().any(|command| writes_to_inbound(&site, command)), "{rights:?}");
+    }
+    for topic in [INBOUND, DELIVERY, TEMPLATES] {
+        let site = with_reports(guarded.site(&format!("mixed-on-{topic}")));
+        grant(&site, &rights(&site, &[DELIVERY, TEMPLATES]));
+        passes_on_each_part(&site, topic, &settings);
+    }
+
+    // One right is missing: verdicts go on, and what stands still shows in its metric.
+    let (site, api) = (with_reports(guarded.site("stuck")), Api::new());
+    let mut rights = rights(&site, &[DELIVERY, TEMPLATES]);
+    rights.retain(|command| !writes_to_inbound(&site, command));
+    grant(&site, &rights);
+    let worker = worker(&site, &[&settings[..], &api.settings()].concat());
+    write_mixed(&site, DELIVERY);
+    wait_until("the errors of the feedback to be counted", || {
+        api.metrics().is_some_and(|told| told.sum("sessiongate_feedback_errors_total", &[]) > 2.0)
+    });
+    assert_eq!(asked(&site, "closed", "4930").0, TEMPLATE);
+    wait_until("the worker to be ready", || api.is_ready());
+    let log = worker.log();
+    let told = ["feedback waits, trying again", "TopicAuthorizationFailed", &site.topic(INBOUND)];
+    assert!(told.iter().all(|words| log.contains(words)), "{log}");
+    assert!(worker.stop().success());
 }
 
 /// With the rights that go beyond the worker's.
