@@ -1,11 +1,13 @@
 //! Is everything outside as the worker needs it? `check` tells all of it; `run` waits for what may still come and
 //! refuses what would break the promise.
 
+mod clients;
+
 use crate::config::{Config, Partitioning};
 use crate::core::time::Span;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::admin::{self, TopicState};
-use crate::io::kafka::{KafkaSettings, MAX_OUTPUT_BYTES, Unanswered};
+use crate::io::kafka::{KafkaSettings, MAX_OUTPUT_BYTES};
 use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
 use crate::ports::{Clock, StoreError};
 use crate::wire::output::SMALLEST_MAX_OUTPUT_BYTES;
@@ -155,10 +157,14 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
     let reports = names.len();
     names.extend(topics.delivery_status.as_deref());
     names.extend(topics.template_status.as_deref());
-    let states = match admin::describe(&admin_settings(config), &names) {
+    let settings = admin_settings(config);
+    if !clients::can_be_made(&settings, problems) {
+        return None;
+    }
+    let states = match admin::describe(&settings, &names) {
         Ok(states) => states,
         Err(error) => {
-            problems.push(unanswered(config, &error));
+            problems.push(clients::unanswered(config, &error));
             return None;
         }
     };
@@ -185,20 +191,6 @@ fn examine_kafka(config: &Config, problems: &mut Vec<Problem>) -> Option<Found> 
         max_dead_letter_bytes: max_dead_letter_bytes.min(largest),
         history_is_kept,
     })
-}
-
-fn unanswered(config: &Config, error: &Unanswered) -> Problem {
-    let what = format!("Kafka at {} cannot be asked: {error}", config.kafka.brokers);
-    let (severity, remedy) = match error {
-        Unanswered::TurnedAway { client, .. } => {
-            (Severity::Misconfigured, format!("correct security.protocol, sasl.* and ssl.* in {client}"))
-        }
-        Unanswered::NotGranted(_) => (Severity::Waits, "grant the worker's user what deploy/kafka-acls.sh says".into()),
-        Unanswered::Away(_) => {
-            (Severity::Waits, "start it, or correct kafka.brokers (SESSIONGATE_KAFKA_BROKERS)".into())
-        }
-    };
-    Problem::new(severity, what, remedy)
 }
 
 fn examine_partitions(config: &Config, inbound: &TopicState, intents: &TopicState, problems: &mut Vec<Problem>) {

@@ -93,6 +93,38 @@ fn what_cannot_be_reached_is_named_with_its_key() {
 }
 
 #[test]
+fn properties_that_no_client_can_be_made_with_are_configuration() {
+    let site = site("check-clients", &[]);
+    let table = [
+        ("consumer", "security.protocol=SSL,ssl.ca.location=/nonexistent/ca.pem", "ssl.ca.location"),
+        ("consumer", "session.timeout.ms=400000", "`max.poll.interval.ms`"),
+        ("producer", "security.protocol=SSL,ssl.certificate.location=/nonexistent/own.pem", "ssl.certificate.location"),
+    ];
+    for (client, properties, reason) in table {
+        for arguments in ["check", "run"] {
+            let said = command(&site, &[arguments], &[(&format!("KAFKA_{}", client.to_uppercase()), properties)]);
+            assert_eq!(said.code, MISCONFIGURED, "{arguments} {properties}: {}", said.text);
+            said.assert_contains(&[&format!("no client can be made of kafka.{client}"), reason, "remedy: correct"]);
+        }
+    }
+}
+
+#[test]
+fn a_token_that_is_not_there_yet_is_waited_for_under_its_name() {
+    let properties = "security.protocol=SASL_PLAINTEXT,sasl.mechanism=OAUTHBEARER,\
+                      sasl.oauthbearer.config=token_file=/nonexistent/token";
+    check_fails(
+        &site("check-token", &[]),
+        &[("KAFKA_CONSUMER", properties)],
+        &[
+            "the token file /nonexistent/token cannot be read",
+            "remedy: put",
+            "sasl.oauthbearer.config in kafka.consumer",
+        ],
+    );
+}
+
+#[test]
 fn sentinels_are_asked_and_what_is_wrong_with_them_is_told() {
     let sentinels = Sentinels::start();
     let site = site("check-sentinels", &[]);

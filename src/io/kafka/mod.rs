@@ -4,7 +4,7 @@
 //! - Outputs leave through `output`: by `transactions`, whose producers are a `turn` each, or by `plain`; both use `producer`.
 //! - `locate` and `topology` ask where the log begins and ends, and which partitions there are.
 //! - `settings`, `client`, `context`, `login` and `oauth` make clients and hear what they report; `sys` is librdkafka itself.
-//! - `follower`, `positions`, `reach`, `admin`, `redrive` and `mock` serve others than shards.
+//! - `trial` makes clients to see whether it can be done. `follower`, `positions`, `reach`, `admin`, `redrive` and `mock` serve others than shards.
 
 pub mod admin;
 mod client;
@@ -29,6 +29,7 @@ mod sorting;
 mod sys;
 mod topology;
 mod transactions;
+mod trial;
 mod turn;
 mod words;
 
@@ -39,3 +40,4 @@ pub use settings::{
     Guarantee, HistorySource, KafkaSettings, MAX_OUTPUT_BYTES, RESERVED_CONSUMER, RESERVED_PRODUCER, SettingsError,
     Topics,
 };
+pub use trial::Unmakeable;

@@ -28,8 +28,8 @@ pub(super) fn give_token(client: &dyn Native, config: &ClientConfig) -> Result<(
     if login::mechanism(|property| config.get(property)).as_deref() != Some("OAUTHBEARER") {
         return Ok(());
     }
-    let token = token(config.get(CONFIG)).map_err(SettingsError::Refused)?;
-    set_oauth_token(client, &token).map_err(|error| SettingsError::Refused(error.text))
+    let token = token(config.get(CONFIG)).map_err(SettingsError::NoToken)?;
+    set_oauth_token(client, &token).map_err(|error| SettingsError::NoToken(error.text))
 }
 
 /// The token that stands in the file now. No error quotes it.

@@ -4,6 +4,7 @@ use super::client;
 use super::context::{Events, ProducerEvents, Reports};
 use super::settings::{KafkaSettings, SettingsError};
 use super::sys::{DescribedTopic, Handle, PendingTopics};
+use super::trial::Unmakeable;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, Producer as _};
 use std::sync::Arc;
@@ -24,6 +25,17 @@ pub enum Unanswered {
         /// Why, in the client's words.
         reason: String,
     },
+    /// Nobody was asked: there is no client to ask with.
+    #[error("no client can be made of {}: {}", .0.client, .0.reason)]
+    NoClient(Unmakeable),
+    /// Nobody was asked: there is no token to log in with.
+    #[error("{reason}")]
+    NoToken {
+        /// The table of properties that names it.
+        client: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// They know who asks, and do not grant it.
     #[error("{0}")]
     NotGranted(String),
@@ -32,9 +44,14 @@ pub enum Unanswered {
     Away(String),
 }
 
-impl From<SettingsError> for Unanswered {
-    fn from(error: SettingsError) -> Unanswered {
-        Unanswered::Away(error.to_string())
+/// Why there is no client to ask with.
+fn unmade(client: &'static str, error: &SettingsError) -> Unanswered {
+    let reason = error.to_string();
+    match error {
+        SettingsError::NoToken(_) => Unanswered::NoToken { client, reason },
+        SettingsError::Reserved { .. } | SettingsError::Refused(_) => {
+            Unanswered::NoClient(Unmakeable { client, reason })
+        }
     }
 }
 
@@ -45,7 +62,8 @@ pub(super) fn topics(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Des
 }
 
 fn as_producer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<DescribedTopic>, Unanswered> {
-    let client: Arc<BaseProducer<ProducerEvents>> = client::start(&settings.admin_config()?, ProducerEvents::new())?;
+    let made = settings.admin_config().and_then(|config| client::start(&config, ProducerEvents::new()));
+    let client: Arc<BaseProducer<ProducerEvents>> = made.map_err(|error| unmade("kafka.producer", &error))?;
     let handle: Handle = client.clone();
     let poll = || {
         client.poll(STEP);
@@ -57,7 +75,8 @@ fn as_producer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<Described
 fn as_consumer(settings: &KafkaSettings, names: &[&str]) -> Result<Vec<DescribedTopic>, Unanswered> {
     // A static member's name is the worker's own.
     let settings = KafkaSettings { instance: None, ..settings.clone() };
-    let client: Arc<BaseConsumer<Events>> = client::start(&settings.consumer_config()?, Events::alone("consumer"))?;
+    let made = settings.consumer_config().and_then(|config| client::start(&config, Events::alone("consumer")));
+    let client: Arc<BaseConsumer<Events>> = made.map_err(|error| unmade("kafka.consumer", &error))?;
     let handle: Handle = client.clone();
     // Errors are told to the context as well.
     let poll = || drop(client.poll(STEP));

@@ -81,6 +81,9 @@ pub enum SettingsError {
     /// librdkafka refuses a property, its value, or their combination.
     #[error("{0}")]
     Refused(String),
+    /// The token that a client logs in with cannot be had now: somebody else keeps it fresh.
+    #[error("{0}")]
+    NoToken(String),
 }
 
 impl From<KafkaError> for SettingsError {
@@ -142,6 +145,7 @@ pub const RESERVED_PRODUCER: &[(&str, &str)] = &[
 fn without_value(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, text, key, _) => format!("{key}: {text}"),
+        KafkaError::ClientCreation(text) => text.clone(),
         other => other.to_string(),
     }
 }
