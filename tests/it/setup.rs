@@ -109,6 +109,25 @@ fn properties_that_no_client_can_be_made_with_are_configuration() {
     }
 }
 
+/// Such a producer is refused for what a transaction takes, or for its time-out: one without transactions has neither.
+#[test]
+fn properties_that_no_producer_of_transactions_can_be_made_with_are_configuration() {
+    let site = site("check-transactions", &[]);
+    for (properties, reason) in [
+        ("socket.timeout.ms=60000", "`socket.timeout.ms` must be set <= `transaction.timeout.ms`"),
+        ("message.timeout.ms=20000", "`message.timeout.ms` must be set <= `transaction.timeout.ms`"),
+    ] {
+        for arguments in ["check", "run"] {
+            let said = command(&site, &[arguments], &[("KAFKA_PRODUCER", properties)]);
+            assert_eq!(said.code, MISCONFIGURED, "{arguments} {properties}: {}", said.text);
+            said.assert_contains(&["no client can be made of kafka.producer", reason, "remedy: correct"]);
+        }
+        let plain = [("KAFKA_PRODUCER", properties), ("WORKER_GUARANTEE", "at-least-once")];
+        let said = command(&site, &["check"], &plain);
+        assert_eq!(said.code, SUCCESS, "{properties}: {}", said.text);
+    }
+}
+
 #[test]
 fn a_token_that_is_not_there_yet_is_waited_for_under_its_name() {
     let properties = "security.protocol=SASL_PLAINTEXT,sasl.mechanism=OAUTHBEARER,\

@@ -2,7 +2,7 @@
 //! together.
 
 use super::context::{Events, ProducerEvents};
-use super::settings::{KafkaSettings, SettingsError};
+use super::settings::{Guarantee, KafkaSettings, SettingsError};
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::producer::BaseProducer;
 
@@ -16,8 +16,8 @@ pub struct Unmakeable {
 }
 
 impl KafkaSettings {
-    /// What librdkafka has against making the clients. No group is joined, and no answer waited for. A client that needs
-    /// a token is not given one: that it lacks is no property's fault.
+    /// What librdkafka has against making the clients. No group is joined, no transactional id is taken over, and no
+    /// answer waited for. A client that needs a token is not given one: that it lacks is no property's fault.
     pub fn unmakeable(&self) -> Vec<Unmakeable> {
         let refused = |client, made: Result<(), SettingsError>| {
             made.err().map(|error| Unmakeable { client, reason: error.to_string() })
@@ -32,8 +32,14 @@ impl KafkaSettings {
         Ok(())
     }
 
+    /// The producer of a shard. Those for lookups, reports and administration have less that could be refused.
     fn make_producer(&self) -> Result<(), SettingsError> {
-        let _: BaseProducer<ProducerEvents> = self.admin_config()?.create_with_context(ProducerEvents::new())?;
+        let transactional_id = match self.guarantee {
+            Guarantee::ExactlyOnce => Some(self.transactional_id.as_str()),
+            Guarantee::AtLeastOnce => None,
+        };
+        let config = self.producer_config(transactional_id)?;
+        let _: BaseProducer<ProducerEvents> = config.create_with_context(ProducerEvents::new())?;
         Ok(())
     }
 }
@@ -70,6 +76,22 @@ mod tests {
         assert_refused(&settings(&[], &no_authority), "kafka.producer", "ssl.ca.location");
         assert_refused(&settings(&too_long, &[]), "kafka.consumer", "max.poll.interval.ms");
         assert_eq!(settings(&too_long, &no_authority).unmakeable().len(), 2);
+    }
+
+    #[test]
+    fn the_producer_is_made_as_the_guarantee_asks_for() {
+        for property in ["socket.timeout.ms", "message.timeout.ms"] {
+            let transactional = settings(&[], &[(property, "20000")]);
+            assert_refused(&transactional, "kafka.producer", "`transaction.timeout.ms`");
+            let plain = KafkaSettings { guarantee: Guarantee::AtLeastOnce, ..transactional };
+            assert_eq!(plain.unmakeable(), [], "{property}");
+        }
+        let plain = settings(&[], &[("max.in.flight", "6")]);
+        assert_refused(
+            &KafkaSettings { guarantee: Guarantee::AtLeastOnce, ..plain },
+            "kafka.producer",
+            "max.in.flight",
+        );
     }
 
     #[test]
