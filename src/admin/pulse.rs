@@ -8,6 +8,7 @@ use crate::core::time::Timestamp;
 use crate::core::verdict::{Basis, TemplateReason};
 use crate::io::clock::SystemClock;
 use crate::ports::Clock;
+use crate::shard::aside::AsideBoard;
 use crate::shard::runner::Board;
 use crate::wire::time;
 use serde::Serialize;
@@ -187,7 +188,7 @@ impl Moment {
             point,
             open_windows: worker.and_then(|worker| worker.store.last()?.windows),
             verdicts: verdicts(boards),
-            dead_letters: dead_letters(boards),
+            dead_letters: dead_letters(boards, site.aside.get()),
             inbound: inbound.collect(),
             intents: intents.collect(),
             worker: status,
@@ -210,7 +211,8 @@ fn verdicts(boards: &[Arc<Board>]) -> Vec<VerdictCount> {
     counts
 }
 
-fn dead_letters(boards: &[Arc<Board>]) -> BTreeMap<&'static str, u64> {
-    let count = |reason| boards.iter().map(|board| board.tally.dead_letters_by(reason).get()).sum::<u64>();
+fn dead_letters(boards: &[Arc<Board>], aside: Option<&AsideBoard>) -> BTreeMap<&'static str, u64> {
+    let of_shards = |reason| boards.iter().map(|board| board.tally.dead_letters_by(reason).get()).sum::<u64>();
+    let count = |reason| of_shards(reason) + aside.map_or(0, |aside| aside.dead_letters_by(reason));
     ReasonCode::ALL.into_iter().map(|reason| (reason.as_str(), count(reason))).filter(|(_, count)| *count > 0).collect()
 }

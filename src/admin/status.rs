@@ -1,10 +1,12 @@
 //! The worker's status as JSON: what `GET /v1/status` answers and what `sessiongate status` reads.
 
-use crate::shard::aside::AsideBoard;
+use crate::core::record::ReasonCode;
+use crate::shard::aside::{AsideBoard, FeedbackTally};
 use crate::shard::engine::status::{InboundStatus, LaneStatus, Status};
 use crate::shard::runner::Board;
 use crate::shard::tally::Tally;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -47,6 +49,9 @@ pub struct FeedbackStatus {
     pub dropped: u64,
     /// Times that Kafka or Redis gave no answer.
     pub faults: u64,
+    /// Dead letters by reason; only those that occurred.
+    #[serde(default)]
+    pub dead_letters: BTreeMap<String, u64>,
 }
 
 /// A shard of it.
@@ -182,10 +187,16 @@ impl WorkerStatus {
                 forwarded: read(&tally.forwarded),
                 dropped: read(&tally.dropped),
                 faults: read(&tally.faults),
+                dead_letters: dead_letters(tally),
             }),
             ..self
         }
     }
+}
+
+fn dead_letters(tally: &FeedbackTally) -> BTreeMap<String, u64> {
+    let counts = ReasonCode::ALL.map(|reason| (reason.as_str().to_owned(), tally.dead_letters_by(reason)));
+    counts.into_iter().filter(|(_, count)| *count > 0).collect()
 }
 
 impl ShardStatus {

@@ -67,7 +67,7 @@ pub fn start(config: &Config, found: &Found, store: StoreMaker) -> anyhow::Resul
     }
     let feedback = feedback(config, found);
     if !feedback.sources.is_empty() {
-        let tally = Arc::new(FeedbackTally::default());
+        let tally = Arc::new(FeedbackTally::new(feedback.sources.iter().map(|source| source.name.clone())));
         board.feedback = Some(tally.clone());
         aside.threads.push(spawn("feedback", tell, move || feedback.run(&store, &tally, &stop))?);
     }

@@ -4,7 +4,7 @@
 use super::{StoreMaker, slept};
 use crate::core::emission::Emission;
 use crate::core::policy::Policy;
-use crate::core::record::Record;
+use crate::core::record::{ReasonCode, Record};
 use crate::core::routing::{ReportTopic, ReportTopics, Routed, route};
 use crate::io::clock::SystemClock;
 use crate::io::kafka::{KafkaSettings, SharedReader};
@@ -79,6 +79,15 @@ impl Mail for Services {
     }
 }
 
+/// What a batch leads to.
+#[derive(Default)]
+struct Work<'a> {
+    advice: Vec<AdviceWrite>,
+    outputs: Vec<OutputRecord>,
+    /// Of each record, its topic and why parts of it could not be used.
+    records: Vec<(&'a str, Vec<ReasonCode>)>,
+}
+
 impl Feedback {
     /// Reads until the worker stops. A client that broke is replaced.
     pub fn run(&self, store: &StoreMaker, tally: &FeedbackTally, stop: &AtomicBool) -> Result<(), String> {
@@ -112,7 +121,7 @@ impl Feedback {
         if taken.is_empty() {
             return Ok(());
         }
-        let (advice, outputs) = self.read(&taken, tally);
+        let Work { advice, outputs, records } = self.read(&taken, tally);
         let advised = persistently(|| mail.advise(&advice).map_err(of_store), tally, pauses, stop)?;
         let delivered = match advised {
             Some(()) => persistently(|| mail.deliver(&outputs), tally, pauses, stop)?,
@@ -124,11 +133,12 @@ impl Feedback {
         }
         tally.refusals.fetch_add(advice.len() as u64, Ordering::Relaxed);
         tally.forwarded.fetch_add(outputs.len() as u64, Ordering::Relaxed);
+        records.iter().for_each(|(topic, rejects)| tally.count_record(topic, rejects));
         Ok(())
     }
 
-    fn read(&self, taken: &[(String, Record)], tally: &FeedbackTally) -> (Vec<AdviceWrite>, Vec<OutputRecord>) {
-        let (mut advice, mut outputs) = (Vec::new(), Vec::new());
+    fn read<'a>(&self, taken: &'a [(String, Record)], tally: &FeedbackTally) -> Work<'a> {
+        let mut work = Work::default();
         let now = SystemClock::new().now().wall;
         for (name, record) in taken {
             let Some(source) = self.sources.iter().find(|source| source.name == *name) else { continue };
@@ -139,10 +149,19 @@ impl Feedback {
             let Routed { advice: found, emissions, dropped } =
                 route(decoded, record, source.topic, self.topics, &self.policy);
             tally.dropped.fetch_add(dropped as u64, Ordering::Relaxed);
-            advice.extend(found.into_iter().map(|(key, advice, length)| AdviceWrite { key, advice, length }));
-            outputs.extend(emissions.iter().map(|emission: &Emission| source.codec.encode(emission, now)));
+            work.advice.extend(found.into_iter().map(|(key, advice, length)| AdviceWrite { key, advice, length }));
+            work.outputs.extend(emissions.iter().map(|emission: &Emission| source.codec.encode(emission, now)));
+            work.records.push((name, emissions.iter().filter_map(reject).collect()));
         }
-        (advice, outputs)
+        work
+    }
+}
+
+/// Why something in a record could not be used, if this says so.
+fn reject(emission: &Emission) -> Option<ReasonCode> {
+    match emission {
+        Emission::DeadLetter(letter) => Some(letter.reject.code),
+        _ => None,
     }
 }
 
@@ -209,6 +228,7 @@ mod tests {
     use crate::core::record::Stream;
     use crate::core::time::{Span, Timestamp};
     use crate::core::window::WindowRules;
+    use crate::shard::aside::ReportTally;
     use crate::wire::output::{Encoder, Topics};
 
     const REFUSAL: &str =
@@ -286,7 +306,8 @@ mod tests {
     fn turn(failures: &[&'static str], stop: bool) -> (Vec<String>, FeedbackTally) {
         let records = vec![record(0, REFUSAL), record(1, "{")];
         let mut mail = Scripted { records, failures: failures.to_vec(), asked: vec![] };
-        let (tally, mut pauses) = (FeedbackTally::default(), Pauses::default());
+        let tally = FeedbackTally::new(["delivery".to_owned()].into_iter());
+        let mut pauses = Pauses::default();
         feedback().turn(&mut mail, &tally, &mut pauses, &AtomicBool::new(stop)).unwrap();
         (mail.asked, tally)
     }
@@ -295,6 +316,9 @@ mod tests {
     fn offsets_are_committed_after_everything_else_is_acknowledged() {
         let (asked, tally) = turn(&[], false);
         assert_eq!(asked, ["take", "advise 1", "deliver dead-letter", "commit 2"]);
+        assert_eq!((tally.dead_letters_by(ReasonCode::NotJson), tally.dead_letters_by(ReasonCode::TooLarge)), (1, 0));
+        let [ReportTally { decoded, rejected, .. }] = tally.topics.as_slice() else { panic!("{tally:?}") };
+        assert_eq!((decoded.load(Ordering::Relaxed), rejected.load(Ordering::Relaxed)), (1, 1));
         assert_eq!((tally.refusals.into_inner(), tally.forwarded.into_inner()), (1, 1));
     }
 
@@ -303,6 +327,7 @@ mod tests {
         let (asked, tally) = turn(&["advise", "deliver", "commit"], false);
         let expected =
             ["take", "advise 1", "advise 1", "deliver dead-letter", "deliver dead-letter", "commit 2", "commit 2"];
+        assert_eq!(tally.dead_letters_by(ReasonCode::NotJson), 1);
         assert_eq!((asked, tally.faults.into_inner()), (expected.map(str::to_owned).to_vec(), 3));
     }
 
@@ -310,6 +335,7 @@ mod tests {
     fn a_stop_during_a_fault_leaves_the_offsets_where_they_are() {
         let (asked, tally) = turn(&["deliver"], true);
         assert_eq!(asked, ["take", "advise 1", "deliver dead-letter"]);
+        assert_eq!(tally.dead_letters_by(ReasonCode::NotJson), 0);
         assert_eq!(tally.refusals.into_inner(), 0);
     }
 }

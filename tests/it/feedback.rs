@@ -1,5 +1,6 @@
 //! What a provider refuses, and where reports go.
 
+use crate::support::api::Api;
 use crate::support::inspect::Writing;
 use crate::support::site::{BUSINESS, DEAD, INBOUND, SEND, Seen, Site, TEMPLATE};
 use crate::support::traffic::{now_ms, rfc3339};
@@ -114,8 +115,8 @@ fn without_the_topic_of_delivery_reports_nothing_reads_advice() {
 
 #[test]
 fn a_bad_report_becomes_a_dead_letter_with_its_topic_and_the_rest_goes_on() {
-    let site = site("bad-reports");
-    let worker = worker(&site, &[]);
+    let (site, api) = (site("bad-reports"), Api::new());
+    let worker = worker(&site, &api.settings());
     let bad = r#"{"business_id":"106","error_code":"many"}"#;
     report(&site, DELIVERY, "k", bad);
     report(&site, DELIVERY, "k", &refusal(WROTE, now_ms()).to_string());
@@ -129,7 +130,37 @@ fn a_bad_report_becomes_a_dead_letter_with_its_topic_and_the_rest_goes_on() {
     let broken = site.read_one(DEAD, "one of the template changes", |seen| seen.value.as_deref() == Some(b"{"));
     assert_eq!(broken.header("sessiongate.error.reason").as_deref(), Some("not_json"));
     assert_eq!(broken.header("sessiongate.error.topic"), Some(site.topic(TEMPLATES)));
+    dead_letters_are_counted(&api, &[("invalid_field", 1), ("not_json", 1)]);
+    let told = api.metrics().unwrap();
+    for (topic, outcome, count) in [
+        (DELIVERY, "decoded", 1.0),
+        (DELIVERY, "rejected", 1.0),
+        (TEMPLATES, "decoded", 0.0),
+        (TEMPLATES, "rejected", 1.0),
+    ] {
+        let labels = [("topic", &*site.topic(topic)), ("outcome", outcome)];
+        assert_eq!(told.sum("sessiongate_records_total", &labels), count, "{topic} {outcome}");
+    }
     assert!(worker.stop().success());
+}
+
+/// By their reasons, wherever the worker tells of them.
+fn dead_letters_are_counted(api: &Api, expected: &[(&str, u64)]) {
+    // They are counted once they are acknowledged, and shown every second.
+    wait_until("the metrics to tell of the dead letters", || {
+        let told = api.metrics().unwrap();
+        let told_of = |labels: &[(&str, &str)]| told.sum("sessiongate_dead_letters_total", labels);
+        let all: u64 = expected.iter().map(|(_, count)| count).sum();
+        let each = expected.iter().all(|(reason, count)| told_of(&[("reason", reason)]) == *count as f64);
+        each && told_of(&[]) == all as f64
+    });
+    let (_, status) = api.get("/v1/status").unwrap();
+    let counts: serde_json::Map<String, Value> =
+        expected.iter().map(|(reason, count)| ((*reason).to_owned(), json!(count))).collect();
+    assert_eq!(status["feedback"]["dead_letters"], json!(counts));
+    let events = api.events(2);
+    let moment = events.iter().find(|(name, _)| name == "moment");
+    assert_eq!(moment.unwrap_or_else(|| panic!("{events:?}")).1["dead_letters"], json!(counts));
 }
 
 #[test]

@@ -74,7 +74,7 @@ table! {
 
     RECORDS = counter("sessiongate_records_total", &["topic", "outcome"],
         "Records taken from a topic, again when they are read again: `decoded`, or `rejected` when something in them \
-         could not be used.");
+         could not be used. Those of topics of reports are counted when they are done.");
     VERDICTS = counter("sessiongate_verdicts_total", &["verdict", "reason", "basis"],
         "Verdicts written: `session_send`, or `template_required` with its reason and basis. Those of a transaction \
          that was given up are counted again when they are made again.");

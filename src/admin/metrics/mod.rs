@@ -12,7 +12,7 @@ use super::{Site, Worker};
 use crate::core::record::ReasonCode;
 use crate::core::verdict::{Basis, TemplateReason};
 use crate::ports::spans::SpanTally;
-use crate::shard::aside::{AsideBoard, FeedbackTally};
+use crate::shard::aside::{AsideBoard, FeedbackTally, ReportTally};
 use crate::shard::engine::status::Status;
 use crate::shard::meter::{Count, Histogram, HistogramReading};
 use crate::shard::tally::{Stage, StoreCall, Tally};
@@ -38,7 +38,7 @@ pub(super) fn page(site: &Site, ready: &Health) -> String {
     if let Some(worker) = worker {
         let shards = Shards::read(site, worker);
         shards.of_loops(&mut page, worker);
-        shards.of_records(&mut page);
+        shards.of_records(&mut page, site.aside.get());
         shards.of_feedback(&mut page, site.aside.get());
         shards.of_partitions(&mut page);
         shards.of_work(&mut page);
@@ -105,15 +105,22 @@ impl<'a> Shards<'a> {
         }
     }
 
-    fn of_records(&self, page: &mut Page) {
+    fn of_records(&self, page: &mut Page, aside: Option<&AsideBoard>) {
         let (inbound, inbound_rejected) = (self.sum(|tally| &tally.inbound), self.sum(|tally| &tally.inbound_rejected));
         let (intents, intents_rejected) = (self.sum(|tally| &tally.intents), self.sum(|tally| &tally.intents_rejected));
-        page.family(&family::RECORDS)
+        let mut records = page.family(&family::RECORDS);
+        records
             // Taken one after the other while the shards go on: the second may be ahead.
             .sample(&[self.inbound_topic, "decoded"], inbound.saturating_sub(inbound_rejected))
             .sample(&[self.inbound_topic, "rejected"], inbound_rejected)
             .sample(&[self.intent_topic, "decoded"], intents.saturating_sub(intents_rejected))
             .sample(&[self.intent_topic, "rejected"], intents_rejected);
+        let feedback = aside.and_then(|aside| aside.feedback.as_deref());
+        for ReportTally { topic, decoded, rejected } in feedback.iter().flat_map(|tally| &tally.topics) {
+            records
+                .sample(&[topic, "decoded"], decoded.load(Ordering::Relaxed))
+                .sample(&[topic, "rejected"], rejected.load(Ordering::Relaxed));
+        }
         let mut verdicts = page.family(&family::VERDICTS);
         verdicts.sample(&["session_send", "", ""], self.sum(|tally| &tally.session_sends));
         for reason in TemplateReason::ALL {
@@ -130,7 +137,8 @@ impl<'a> Shards<'a> {
             .sample(&["refreshed"], self.sum(|tally| &tally.refreshed));
         let mut letters = page.family(&family::DEAD_LETTERS);
         for reason in ReasonCode::ALL {
-            letters.sample(&[reason.as_str()], self.sum(|tally| tally.dead_letters_by(reason)));
+            let of_reports = aside.map_or(0, |aside| aside.dead_letters_by(reason));
+            letters.sample(&[reason.as_str()], self.sum(|tally| tally.dead_letters_by(reason)) + of_reports);
         }
         page.family(&family::INBOUND_ODDITIES)
             .sample(&["late"], self.sum(|tally| &tally.late))
