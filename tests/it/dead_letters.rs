@@ -195,18 +195,41 @@ fn originals_go_back_as_they_were_to_their_partitions_and_get_their_verdicts() {
 fn originals_of_one_run_keep_the_order_of_their_partition() {
     let site = refused("redrive-order", 60);
     let before = site.ends(INTENTS);
-    let originals = site.read(INTENTS);
+    let places = places(&site);
     redrive(&site, &[])
         .assert_contains(&["60 refused as unknown_channel went back", "1 were refused as expired or dup"]);
-    for (partition, records) in came_later(&site, &before) {
-        let place = |seen: &Seen| {
-            let original =
-                originals.iter().find(|original| original.value == seen.value && original.partition == partition);
-            original.map(|original| original.offset).unwrap()
-        };
-        let places: Vec<i64> = records.iter().map(place).collect();
-        assert!(places.is_sorted(), "partition {partition}: {places:?}");
+    for records in came_later(&site, &before).values() {
+        assert!(records.iter().map(|seen| places[&whose(seen)]).is_sorted(), "{records:?}");
     }
+}
+
+/// A record's partition and value: those of `lost` differ.
+fn whose(seen: &Seen) -> (i32, Option<Vec<u8>>) {
+    (seen.partition, seen.value.clone())
+}
+
+/// Where the intents lie.
+fn places(site: &Site) -> BTreeMap<(i32, Option<Vec<u8>>), i64> {
+    site.read(INTENTS).iter().map(|seen| (whose(seen), seen.offset)).collect()
+}
+
+#[test]
+fn originals_with_one_key_keep_their_order_beyond_one_transaction() {
+    const MORE_THAN_ONE: u64 = 10_500;
+    let site = refused("redrive-keys", MORE_THAN_ONE);
+    let before = site.ends(INTENTS);
+    let places = places(&site);
+    redrive(&site, &["--reason", "unknown_channel"]).assert_contains(&["10500 refused as unknown_channel went back"]);
+    let mut by_key: BTreeMap<Vec<u8>, Vec<i64>> = BTreeMap::new();
+    for seen in came_later(&site, &before).into_values().flatten() {
+        let place = places[&whose(&seen)];
+        // Those without a key lie anywhere.
+        if let Some(key) = seen.key {
+            by_key.entry(key).or_default().push(place);
+        }
+    }
+    assert_eq!(by_key.len() as u64, CUSTOMERS);
+    by_key.values().for_each(|places| assert!(places.is_sorted(), "{places:?}"));
 }
 
 #[test]
