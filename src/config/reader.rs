@@ -3,9 +3,11 @@
 use super::Entry;
 use super::error::{ConfigError, ConfigErrors, Fault, Origin, Warning};
 use super::keys::{ENVIRONMENT_PREFIX, Fallback, KeySpec, Kind, environment_name, keys};
-use super::properties::{Properties, file_property, is_property_name, read_pairs, shown_wrong};
+use super::properties::{
+    GIVE_PAIRS, Properties, file_property, is_property, is_property_name, read_items, shown_property, shown_wrong,
+};
 use super::reserved::{Reserved, reserved_reason};
-use super::secret::{HIDDEN, redact_url, shown, shown_property};
+use super::secret::{HIDDEN, redact_url, shown};
 use super::sources::{Document, Environment, Found, Sources, read_secret, value_text};
 use super::value::FromText;
 use crate::core::ids::Channel;
@@ -13,8 +15,16 @@ use crate::core::policy::{EVENT_KINDS, row_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Names with their values, each with where it was found.
-type Pairs = BTreeMap<String, (String, Origin)>;
+/// The value of one name of a table.
+struct Given {
+    value: String,
+    origin: Origin,
+    /// Its number in a list of `k=v`, counted from 1; a table has none.
+    item: Option<usize>,
+}
+
+/// Names with their values.
+type Pairs = BTreeMap<String, Given>;
 
 /// Reads keys one by one.
 pub(super) struct Reader<'a> {
@@ -120,13 +130,12 @@ impl<'a> Reader<'a> {
     /// librdkafka properties, without those that are reserved.
     pub(super) fn properties(&mut self, spec: &KeySpec, reserved: &'static [Reserved]) -> Properties {
         let pairs = self.pairs(spec.name, spec.kind);
-        let given: BTreeSet<String> = pairs.keys().cloned().collect();
         let mut table = BTreeMap::new();
-        for (name, (value, origin)) in pairs {
-            let key = format!("{}.{name}", spec.name);
-            match self.property(&key, &name, value, &origin, reserved, &given) {
+        for (name, given) in &pairs {
+            match self.property(spec.name, name, given, reserved, &pairs) {
                 Ok((name, value)) => {
-                    self.record(&format!("{}.{name}", spec.name), shown_property(&name, &value), origin);
+                    let shown = shown_property(&name, &value);
+                    self.record(&format!("{}.{name}", spec.name), shown, given.origin.clone());
                     table.insert(name, value);
                 }
                 Err(error) => self.errors.0.push(error),
@@ -137,35 +146,30 @@ impl<'a> Reader<'a> {
 
     fn property(
         &self,
-        key: &str,
+        section: &str,
         name: &str,
-        value: String,
-        origin: &Origin,
+        Given { value, origin, item }: &Given,
         reserved: &'static [Reserved],
-        given: &BTreeSet<String>,
+        all: &Pairs,
     ) -> Result<(String, String), ConfigError> {
-        if !is_property_name(name) {
-            // What stands before the = may be the rest of a password with a comma in it.
-            let section = key.strip_suffix(&format!(".{name}")).unwrap_or(key);
-            let fault = Fault::new(
-                "holds a name that no property has",
-                "write properties as librdkafka does, and \\, for a comma",
-            );
-            return Err(fault.without_value(section, origin.clone()));
-        }
+        let key = format!("{section}.{name}");
         if let Some(why) = reserved_reason(reserved, name) {
             let error =
                 Fault::new(format!("is not yours to set: {why}"), "leave it out").without_value(key, origin.clone());
-            return Err(ConfigError { value: Some(shown_wrong(name, &value)), ..error });
+            return Err(ConfigError { value: Some(shown_wrong(name, value)), ..error });
         }
-        match file_property(name) {
-            None => Ok((name.to_owned(), value)),
-            Some(property) if given.contains(property) => {
+        let in_file = file_property(name);
+        if !is_property(in_file.unwrap_or(name)) {
+            return Err(no_property(section, name, *item, origin));
+        }
+        match in_file {
+            None => Ok((name.to_owned(), value.clone())),
+            Some(property) if all.contains_key(property) => {
                 let fault = Fault::new("is given both as a value and as a file", "leave one of them out");
                 Err(fault.without_value(key, origin.clone()))
             }
             Some(property) => {
-                read_secret(self.sources, key, Path::new(&value)).map(|found| (property.to_owned(), found.text))
+                read_secret(self.sources, &key, Path::new(value)).map(|found| (property.to_owned(), found.text))
             }
         }
     }
@@ -173,7 +177,7 @@ impl<'a> Reader<'a> {
     /// Kinds of events with their switches.
     pub(super) fn kinds(&mut self, name: &str, spec: &KeySpec) -> BTreeMap<String, bool> {
         let mut switches = BTreeMap::new();
-        for (kind, (value, origin)) in self.pairs(name, spec.kind) {
+        for (kind, Given { value, origin, .. }) in self.pairs(name, spec.kind) {
             let key = format!("{name}.{kind}");
             if row_of(&kind).is_none() {
                 let kinds: Vec<&str> = EVENT_KINDS.iter().map(|kind| kind.name).collect();
@@ -199,7 +203,7 @@ impl<'a> Reader<'a> {
     /// Businesses with their accounts.
     pub(super) fn accounts(&mut self, spec: &KeySpec) -> BTreeMap<String, String> {
         let mut accounts = BTreeMap::new();
-        for (business, (account, origin)) in self.pairs(spec.name, spec.kind) {
+        for (business, Given { value: account, origin, .. }) in self.pairs(spec.name, spec.kind) {
             let key = format!("{}.{business}", spec.name);
             let is_id = |text: &str| (1..=256).contains(&text.len()) && text.chars().all(|c| !c.is_whitespace());
             if !is_id(&business) || business.contains(':') || !is_id(&account) {
@@ -218,8 +222,8 @@ impl<'a> Reader<'a> {
         let mut pairs = Pairs::new();
         for (key, value) in self.document.take_below(name) {
             match value_text(&value, Kind::Text) {
-                Ok(text) => {
-                    pairs.insert(key, (text, Origin::File));
+                Ok(value) => {
+                    pairs.insert(key, Given { value, origin: Origin::File, item: None });
                 }
                 Err(fault) => self.errors.0.push(fault.without_value(format!("{name}.{key}"), Origin::File)),
             }
@@ -241,8 +245,11 @@ impl<'a> Reader<'a> {
     }
 
     fn add_pairs(&mut self, pairs: &mut Pairs, name: &str, text: &str, origin: Origin) {
-        match read_pairs(text) {
-            Ok(read) => pairs.extend(read.into_iter().map(|(key, value)| (key, (value, origin.clone())))),
+        match read_items(text) {
+            Ok(read) => pairs.extend(
+                read.into_iter()
+                    .map(|(item, (key, value))| (key, Given { value, origin: origin.clone(), item: Some(item) })),
+            ),
             Err(fault) => self.errors.0.push(fault.of(name, origin, text, true)),
         }
     }
@@ -297,6 +304,26 @@ impl<'a> Reader<'a> {
         };
         keys().iter().flat_map(|key| of_channels(key.name).into_iter().chain(key.file_key())).collect()
     }
+}
+
+/// A name that librdkafka does not have. From the second item of a list on it may be the rest of a password with a comma in
+/// it, and stays unsaid; so does one that is no name at all.
+fn no_property(section: &str, name: &str, item: Option<usize>, origin: &Origin) -> ConfigError {
+    let (key, fault) = match item {
+        Some(item) if item > 1 => (
+            section.to_owned(),
+            Fault::new(format!("item {item} of the list is no property of librdkafka"), GIVE_PAIRS),
+        ),
+        _ if !is_property_name(name) => {
+            let remedy = "write properties as librdkafka does, and \\, for a comma";
+            (section.to_owned(), Fault::new("holds a name that no property has", remedy))
+        }
+        _ => {
+            let remedy = "correct the name, or leave it out";
+            (format!("{section}.{name}"), Fault::new("librdkafka has no such property", remedy))
+        }
+    };
+    fault.without_value(key, origin.clone())
 }
 
 fn shown_value(spec: &KeySpec, text: &str) -> String {

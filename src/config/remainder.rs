@@ -31,15 +31,14 @@ pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<(Config, Ve
 }
 
 fn remove(table: &mut Table, key: &str) {
-    match key.split_once('.') {
-        None => {
-            table.remove(key);
-        }
-        Some((section, rest)) => {
-            if let Some(Value::Table(inner)) = table.get_mut(section) {
-                remove(inner, rest);
-            }
-        }
+    // The name of a property has dots of its own when it is quoted.
+    if table.remove(key).is_some() {
+        return;
+    }
+    if let Some((section, rest)) = key.split_once('.')
+        && let Some(Value::Table(inner)) = table.get_mut(section)
+    {
+        remove(inner, rest);
     }
 }
 
@@ -49,9 +48,10 @@ mod tests {
 
     #[test]
     fn a_wrong_key_is_taken_out_and_the_rest_stays() {
-        let mut table: Table = "[kafka]\nbrokers = 'a:1'\nbroker = 'x'\n[kafka.consumer]\n'bad' = 'y'".parse().unwrap();
+        let mut table: Table =
+            "[kafka]\nbrokers = 'a:1'\nbroker = 'x'\n[kafka.consumer]\n'b.ad' = 'y'".parse().unwrap();
         remove(&mut table, "kafka.broker");
-        remove(&mut table, "kafka.consumer.bad");
+        remove(&mut table, "kafka.consumer.b.ad");
         remove(&mut table, "nothing.there");
         assert_eq!(table.to_string(), "[kafka]\nbrokers = \"a:1\"\n\n[kafka.consumer]\n");
     }

@@ -60,9 +60,3 @@ pub fn is_secret_property(name: &str) -> bool {
     let marks = ["password", "secret", "passphrase", "key.pem", "token", "sasl.oauthbearer.config"];
     marks.iter().any(|mark| name.contains(mark)) && name != "sasl.oauthbearer.token.endpoint.url"
 }
-
-/// The value of a property as it may be shown.
-pub fn shown_property(name: &str, value: &str) -> String {
-    let holds_a_login = value.contains("://") && value.contains('@');
-    if holds_a_login || is_secret_property(name) { HIDDEN.to_owned() } else { value.to_owned() }
-}

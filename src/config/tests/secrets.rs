@@ -1,4 +1,5 @@
 use super::Given;
+use crate::config::properties::shown_property;
 use crate::config::secret::{is_secret_property, redact_url};
 use crate::config::{Secret, redact_url as public_redact_url};
 
@@ -39,6 +40,11 @@ fn no_password_is_ever_shown_whether_the_configuration_is_right_or_wrong() {
         ("KAFKA_CONSUMER", "sasl.password=hunter2"),
         ("KAFKA_CONSUMER", "sasl.password=a,hunter2"),
         ("KAFKA_CONSUMER", "sasl.password=a,hunter2@=b"),
+        ("KAFKA_CONSUMER", "sasl.passwrd=hunter2"),
+        ("KAFKA_CONSUMER", "sasl.password=a,hunter2=b"),
+        ("KAFKA_CONSUMER", "sasl.password=a,b=hunter2"),
+        ("KAFKA_CONSUMER", "sasl.password=a,hunter2_file=/run/b"),
+        ("KAFKA_CONSUMER", "sasl.password=a,hunter2.secret=b"),
         ("KAFKA_CONSUMER", "ssl.key.password=hunter2,ssl.key.pem=hunter2"),
         ("KAFKA_PRODUCER", "sasl.oauthbearer.client.secret=hunter2"),
         ("KAFKA_PRODUCER", "https.proxy=http://ann:hunter2@proxy"),
@@ -59,11 +65,48 @@ fn no_password_is_ever_shown_whether_the_configuration_is_right_or_wrong() {
         "[kafka.consumer]\nsasl.password = 'hunter2'",
         "[kafka.consumer]\nsasl.password = ['hunter2']",
         "[kafka]\nconsumer = 'sasl.password hunter2'",
+        "[kafka]\nconsumer = 'sasl.password=a,hunter2=b'",
+        "[kafka.consumer]\n'sasl.passwrd' = 'hunter2'",
     ];
     for text in files {
         let printed = everything_printed(&Given::default().file(text));
         assert!(!printed.contains(PASSWORD), "{text}: {printed}");
     }
+}
+
+#[test]
+fn a_mistyped_property_is_named_where_it_can_be_no_piece_of_a_password() {
+    let named = "kafka.consumer.sasl.passwrd";
+    let table = [
+        (Given::default().file("[kafka.consumer]\n'sasl.passwrd' = 'hunter2'"), named, "librdkafka has no such"),
+        (Given::default().file("kafka.consumer.sasl.passwrd = 'hunter2'"), named, "librdkafka has no such"),
+        (Given::default().variable("KAFKA_CONSUMER", "sasl.passwrd=hunter2"), named, "librdkafka has no such"),
+        (
+            Given::default().variable("KAFKA_CONSUMER", "sasl.username=ann,sasl.password=hun,ter2=abc"),
+            "kafka.consumer",
+            "item 3 of the list is no property of librdkafka",
+        ),
+        (
+            Given::default().file("[kafka]\nconsumer = 'sasl.password=hun,ter2=abc'"),
+            "kafka.consumer",
+            "item 2 of the list is no property of librdkafka",
+        ),
+    ];
+    for (given, key, problem) in table {
+        let errors = given.errors();
+        assert_eq!((errors.0.len(), errors.0[0].key.as_str(), &errors.0[0].value), (1, key, &None), "{errors}");
+        assert!(errors.0[0].problem.contains(problem), "{errors}");
+        assert!(key == named || errors.0[0].remedy.contains("\\, for a comma"), "{errors}");
+        assert!(!errors.to_string().contains("ter2"), "{errors}");
+    }
+    let escaped = Given::default().variable("KAFKA_CONSUMER", "sasl.password=hun\\,ter2=abc").config();
+    assert_eq!(escaped.kafka.consumer.get("sasl.password"), Some("hun,ter2=abc"));
+}
+
+#[test]
+fn the_value_of_a_property_that_librdkafka_does_not_have_is_hidden() {
+    assert_eq!(shown_property("sasl.passwrd", PASSWORD), "***");
+    assert_eq!(shown_property("linger.ms", "5"), "5");
 }
 
 #[test]
