@@ -20,7 +20,9 @@ pub fn checked_filter(filter: &str) -> Result<String, String> {
 /// Starts logging to standard error. A filter that cannot be read counts as `info`.
 pub fn init(filter: &str) {
     let filter = EnvFilter::try_new(filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Where a line could not be written, the library would say so on the same standard error, and panic.
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).log_internal_errors(false);
+    let builder = builder.with_writer(std::io::stderr);
     // A second call in one process (tests) leaves the first in place.
     let _ = match std::io::stderr().is_terminal() {
         true => builder.with_target(false).try_init(),

@@ -15,6 +15,8 @@ mod window;
 use crate::app::preflight;
 use crate::config::{self, Config};
 use args::{Arguments, Command, TopicsCommand, WindowCommand};
+use std::fmt::Display;
+use std::io::Write;
 use std::process::ExitCode;
 
 /// Everything went well.
@@ -59,15 +61,20 @@ pub fn main(arguments: Arguments) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A line on standard error. One that cannot be written changes nothing: neither what is done nor the exit code.
+fn complain(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
 /// Everything that is wrong with the configuration is told at once.
 fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Result<u8>) -> u8 {
     match config::process::load(arguments.config.as_deref()) {
         Err(errors) => {
-            eprintln!("{errors}");
+            complain(&errors);
             // A variable that nobody knows is often the mistyped name of one that is missing.
             let rest = config::remainder::without(arguments.config.as_deref(), &errors);
             let warnings = rest.map(|(_, warnings)| warnings).unwrap_or_default();
-            warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+            warnings.iter().for_each(|warning| complain(format_args!("warning: {warning}")));
             MISCONFIGURED
         }
         Ok((config, warnings)) => {
@@ -76,11 +83,11 @@ fn with_config(arguments: &Arguments, command: impl FnOnce(Config) -> anyhow::Re
             }
             let refused = preflight::admin_settings(&config).refused();
             if !refused.is_empty() {
-                eprintln!("{}", refused.join("\n"));
+                complain(refused.join("\n"));
                 return MISCONFIGURED;
             }
             command(config).unwrap_or_else(|error| {
-                eprintln!("sessiongate: {error:#}");
+                complain(format_args!("sessiongate: {error:#}"));
                 FAILURE
             })
         }

@@ -46,6 +46,18 @@ fn a_worker_waits_for_a_kafka_or_a_redis_that_is_away_until_it_is_asked_to_stop(
 }
 
 #[test]
+fn a_worker_whose_log_cannot_be_written_works_without_one() {
+    let site = Site::new("mute", 2);
+    let mut worker = Worker::mute(&site, &[]);
+    site.ask("intent-1", "5511900000001");
+    site.flush();
+    wait_until("the verdict", || site.committed(INTENTS) >= 1 || !worker.is_running());
+    assert_eq!(worker.stop().code(), Some(0));
+    let mut refused = Worker::mute(&site, &[("WORKER_SHARDS", "0")]);
+    assert_eq!(refused.wait(Duration::from_secs(60)).code(), Some(64));
+}
+
+#[test]
 fn a_worker_waits_for_topics_that_are_not_there_yet() {
     let site = Site::without_topics("no-topics");
     let mut worker = Worker::start(&site);

@@ -5,7 +5,7 @@
 
 use super::args::RedriveArguments;
 use super::{Letters, reasons, settings};
-use crate::cli::{FAILURE, SUCCESS};
+use crate::cli::{FAILURE, SUCCESS, complain};
 use crate::config::Config;
 use crate::core::record::Record;
 use crate::io::kafka::KafkaSettings;
@@ -128,7 +128,7 @@ impl Redrive<'_> {
 
     fn refuse(&mut self, letter: &Letter, record: &Record) {
         self.tally.cut += 1;
-        eprintln!(
+        complain(format_args!(
             "{}/{}/{} cannot be redriven: {} did not fit into the dead letter; send the original of {}, partition {}, \
              offset {} again from where it came",
             self.config.topics.dead_letter,
@@ -138,7 +138,7 @@ impl Redrive<'_> {
             letter.topic,
             letter.partition,
             letter.offset
-        );
+        ));
     }
 
     /// Sends the batch, in the order in which the originals lay in their partitions.

@@ -25,13 +25,25 @@ impl Worker {
 
     /// The same, with further settings (`WORKER_SHARDS` stands for `SESSIONGATE_WORKER_SHARDS`).
     pub fn with(site: &Site, settings: &[(&str, &str)]) -> Worker {
+        Worker::logging_to(site, settings, None)
+    }
+
+    /// The same, and nothing that it logs can be written.
+    pub fn mute(site: &Site, settings: &[(&str, &str)]) -> Worker {
+        Worker::logging_to(site, settings, Some(File::options().write(true).open("/dev/full").unwrap()))
+    }
+
+    fn logging_to(site: &Site, settings: &[(&str, &str)], errors: Option<File>) -> Worker {
         let log = tempfile::tempdir().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sessiongate"));
         command.arg("run").envs(site.environment()).env("SESSIONGATE_WORKER_SHARDS", "2").current_dir(log.path());
         // To the eyes of whoever asks for the log, else to a file that a test may read.
-        match std::env::var("SESSIONGATE_TEST_WORKER_LOG") {
-            Ok(level) => command.env("SESSIONGATE_LOG", level),
-            Err(_) => command.env("SESSIONGATE_LOG", "info").stderr(File::create(log.path().join("log")).unwrap()),
+        match (std::env::var("SESSIONGATE_TEST_WORKER_LOG"), errors) {
+            (Ok(level), None) => command.env("SESSIONGATE_LOG", level),
+            (_, errors) => {
+                let errors = errors.unwrap_or_else(|| File::create(log.path().join("log")).unwrap());
+                command.env("SESSIONGATE_LOG", "info").stderr(errors)
+            }
         };
         for (name, value) in settings {
             command.env(format!("SESSIONGATE_{name}"), value);
