@@ -1,7 +1,7 @@
 //! `sessiongate window get`, `window list` and `window delete`.
 
 use super::args::{DeleteWindowsArguments, GetWindowArguments, ListWindowsArguments};
-use super::{FAILURE, SUCCESS};
+use super::{FAILURE, SUCCESS, complain};
 use crate::app::preflight::redis_options;
 use crate::config::Config;
 use crate::core::frontier::Stored;
@@ -9,11 +9,12 @@ use crate::core::ids::{BusinessId, Channel, CustomerId, WindowKey};
 use crate::core::time::{Span, Timestamp};
 use crate::core::window::{Window, WindowState};
 use crate::io::clock::SystemClock;
-use crate::io::redis::{RedisStore, StoredWindow, WindowFilter};
+use crate::io::redis::{Erased, RedisStore, StoredWindow, WindowFilter};
 use crate::ports::Clock;
 use crate::wire::time;
 use anyhow::bail;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 pub(super) fn get(config: &Config, arguments: &GetWindowArguments) -> anyhow::Result<u8> {
     if config.policy().channel(&arguments.channel).is_none() {
@@ -46,7 +47,7 @@ pub(super) fn list(config: &Config, arguments: &ListWindowsArguments) -> anyhow:
         match found {
             Ok(found) => println!("{}", describe(config, &found)),
             Err(error) => {
-                eprintln!("sessiongate: {error}");
+                complain(format_args!("sessiongate: {error}"));
                 return Ok(FAILURE);
             }
         }
@@ -59,14 +60,31 @@ pub(super) fn delete(config: &Config, arguments: &DeleteWindowsArguments) -> any
     let mut store = RedisStore::new(&redis_options(config))?;
     let filter = WindowFilter { channel, business, customer: Some(customer) };
     // Found first and erased afterwards: a scan that is disturbed says so before anything is gone.
-    let found = store.scan_windows(&filter, usize::MAX).collect::<Result<Vec<_>, _>>()?;
-    for StoredWindow { key, .. } in found {
-        let outcome = match dry_run || store.delete_window(&key)? {
-            true => "erased",
-            // It ended between both looks.
-            false => "gone",
-        };
-        println!("{}", json!({ "window": key.as_str(), "outcome": if dry_run { "found" } else { outcome } }));
+    let mut found: BTreeMap<WindowKey, Erased> = BTreeMap::new();
+    for window in store.scan_windows(&filter, usize::MAX) {
+        found.insert(window?.key, Erased { window: true, advice: false });
+    }
+    // A refusal may outlive its window.
+    for key in store.find_advice(&filter)? {
+        found.entry(key).or_insert(Erased { window: false, advice: false }).advice = true;
+    }
+    if found.is_empty() {
+        complain("sessiongate: nothing is held of this customer");
+    }
+    for (key, held) in found {
+        let erased = if dry_run { held } else { store.erase(&key)? };
+        for (what, was_held, is_erased) in
+            [("window", held.window, erased.window), ("advice", held.advice, erased.advice)]
+        {
+            let outcome = match is_erased {
+                true if dry_run => "found",
+                true => "erased",
+                // It ended between both looks.
+                false if was_held => "gone",
+                false => continue,
+            };
+            println!("{}", json!({ what: key.as_str(), "outcome": outcome }));
+        }
     }
     Ok(SUCCESS)
 }

@@ -3,15 +3,17 @@
 use crate::security::redis::{PASSWORD, users};
 use crate::support::redis_cluster::{Member, RedisCluster};
 use crate::support::wait_until;
+use sessiongate::core::advice::Advice;
 use sessiongate::core::frontier::{Frontier, Stored};
 use sessiongate::core::ids::{Offset, Partition, Position, TopicId, WindowKey};
 use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::window::Window;
-use sessiongate::io::redis::{Access, Login, Node, Patience, RedisOptions, RedisStore, WindowFilter};
+use sessiongate::io::redis::{Access, Erased, Login, Node, Patience, RedisOptions, RedisStore, WindowFilter};
 use sessiongate::io::store_contract;
 use sessiongate::ports::{
-    FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
+    AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
 };
+use std::collections::BTreeSet;
 
 const DAY: Span = Span::from_hours(24);
 const PARTITION: Partition = Partition(0);
@@ -146,7 +148,13 @@ fn slots_that_moved_take_their_windows_along_and_make_frontiers_start_again() {
     assert_eq!(store.scan_windows(&filter, 1_000).filter(Result::is_ok).count(), 300);
     assert_eq!(store.scan_windows(&filter, 17).count(), 17);
     assert!(store.get_window(&key(7)).unwrap().is_some());
-    assert!(store.delete_window(&key(7)).unwrap() && !store.delete_window(&key(7)).unwrap());
+    let advice = Advice { refused_at: Timestamp::from_millis(1) };
+    let writes = [AdviceWrite { key: key(7), advice, length: Span::from_hours(1_000_000) }];
+    store.advise(&writes).unwrap();
+    assert_eq!(store.find_advice(&filter).unwrap(), BTreeSet::from([key(7)]));
+    assert_eq!(store.find_advice(&WindowFilter { customer: Some("8".to_owned()), ..filter }).unwrap(), BTreeSet::new());
+    assert_eq!(store.erase(&key(7)).unwrap(), Erased { window: true, advice: true });
+    assert_eq!(store.erase(&key(7)).unwrap(), Erased { window: false, advice: false });
     let health = store.health().unwrap();
     assert_eq!((health.mode.as_str(), health.eviction_policy.as_deref()), ("cluster", Some("noeviction")));
 }

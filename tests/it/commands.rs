@@ -79,6 +79,30 @@ fn a_window_is_shown_windows_are_listed_and_a_customer_is_erased() {
     assert_eq!(list(&[]), all);
     delete(&["--business", BUSINESS], "erased");
     assert_eq!(list(&[]), [all[0].clone(), all[2].clone()]);
-    assert_eq!(command(&site, &["window", "delete", customers[1]], &[]).text, "");
+    let said = command(&site, &["window", "delete", customers[1]], &[]);
+    assert_eq!((said.code, said.text.as_str()), (Some(0), "sessiongate: nothing is held of this customer\n"));
     assert!(worker.stop().success());
+}
+
+#[test]
+fn a_refusal_that_outlives_its_window_is_erased_too() {
+    let site = Site::without_topics("erase-advice");
+    let advice = |customer: &str| format!("{}advice:whatsapp:{BUSINESS}:{customer}", site.prefix);
+    let (whose, other) = ("5511900000001", "5511900000002");
+    for customer in [whose, other] {
+        let text = format!("1 {}", now_ms());
+        redis::cmd("SET").arg(advice(customer)).arg(text).arg("PX").arg(HOUR_MS).exec(&mut site.redis()).unwrap();
+    }
+    let is_held = || site.texts(&[advice(whose), advice(other)]).iter().map(Option::is_some).collect::<Vec<_>>();
+    for (arguments, outcome, held) in [
+        (&["--dry-run"][..], "found", [true, true]),
+        (&["--business", "106"], "", [true, true]),
+        (&[], "erased", [false, true]),
+    ] {
+        let said = command(&site, &[&["window", "delete", whose], arguments].concat(), &[]);
+        assert_eq!((said.code, is_held()), (Some(0), held.to_vec()), "{arguments:?}: {}", said.text);
+        let line = format!("{{\"advice\":\"whatsapp:{BUSINESS}:{whose}\",\"outcome\":\"{outcome}\"}}\n");
+        let nothing = "sessiongate: nothing is held of this customer\n".to_owned();
+        assert_eq!(said.text, if outcome.is_empty() { nothing } else { line });
+    }
 }

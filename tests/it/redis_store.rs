@@ -520,7 +520,7 @@ fn windows_are_looked_up_listed_and_deleted_one_by_one() {
 
     let never_ends = bench.store.get_window(&WindowKey::parse("messenger:106:5511").unwrap()).unwrap().unwrap();
     assert_eq!((never_ends.window, never_ends.remaining), (Stored::Newer, None));
-    assert!(bench.store.delete_window(&key("5511")).unwrap());
-    assert!(!bench.store.delete_window(&key("5511")).unwrap());
+    assert!(bench.store.erase(&key("5511")).unwrap().window);
+    assert!(!bench.store.erase(&key("5511")).unwrap().window);
     assert_eq!(bench.store.read_frontiers(&[Partition(0), Partition(1)]).unwrap()[1], Stored::Missing);
 }

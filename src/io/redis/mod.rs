@@ -14,7 +14,7 @@ pub mod text;
 
 pub use access::{Access, Login, Node, SentinelAccess, Tls};
 pub use link::Patience;
-pub use operator::{Health, StoredWindow, WindowFilter};
+pub use operator::{Erased, Health, StoredWindow, WindowFilter};
 
 use crate::core::frontier::{Frontier, Stored};
 use crate::core::ids::{Partition, WindowKey};
@@ -25,6 +25,7 @@ use crate::ports::{
 use cluster::Cluster;
 use redis::Value;
 use standalone::Standalone;
+use std::collections::BTreeSet;
 
 /// A merge blocks Redis for five to ten microseconds a window; callers cut longer ranges.
 pub const MAX_WINDOWS_A_MERGE: usize = 5_000;
@@ -115,12 +116,20 @@ impl RedisStore {
         }
     }
 
-    /// Removes a window and the advice on it; false when there was no window. The log still holds the customer's act:
-    /// applying it again opens the window again.
-    pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+    /// The windows of which there is advice, whether they are still there or not. A scan, as of windows.
+    pub fn find_advice(&mut self, filter: &WindowFilter) -> Result<BTreeSet<WindowKey>, StoreError> {
         match &mut self.0 {
-            Place::Standalone(store) => store.delete_window(key),
-            Place::Cluster(store) => store.delete_window(key),
+            Place::Standalone(store) => store.find_advice(filter),
+            Place::Cluster(store) => store.find_advice(filter),
+        }
+    }
+
+    /// Removes a window and the advice on it; says what there was. The log still holds the customer's act: applying it
+    /// again opens the window again.
+    pub fn erase(&mut self, key: &WindowKey) -> Result<Erased, StoreError> {
+        match &mut self.0 {
+            Place::Standalone(store) => store.erase(key),
+            Place::Cluster(store) => store.erase(key),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::core::window::Window;
 use crate::ports::StoreError;
 use redis::{Pipeline, Value};
 use std::borrow::BorrowMut;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, HashSet, VecDeque};
 
 const KEYS_A_SCAN: usize = 1_000;
 /// No partition has that number.
@@ -50,6 +50,23 @@ pub struct WindowFilter {
     pub business: Option<String>,
     /// Of this customer only.
     pub customer: Option<String>,
+}
+
+/// What there was of a window, and is gone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Erased {
+    /// The window itself.
+    pub window: bool,
+    /// The provider's refusal of it, which may outlive it.
+    pub advice: bool,
+}
+
+impl Erased {
+    /// By the answers to the DEL of both.
+    pub(super) fn told_by(window: Option<&Value>, advice: Option<&Value>) -> Result<Erased, StoreError> {
+        let was_there = |answer: Option<&Value>| answer.map_or(Ok(false), |answer| super::yes_or_no(answer, "DEL"));
+        Ok(Erased { window: was_there(window)?, advice: was_there(advice)? })
+    }
 }
 
 impl WindowFilter {
@@ -151,12 +168,36 @@ impl Standalone {
         WindowScan::of(self, filter, limit)
     }
 
-    /// See `RedisStore::delete_window`.
-    pub fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+    /// See `RedisStore::find_advice`.
+    pub(super) fn find_advice(&mut self, filter: &WindowFilter) -> Result<BTreeSet<WindowKey>, StoreError> {
+        let WindowFilter { channel, business, customer } = filter;
+        let glob = self.keys.advice_glob(channel.as_deref(), business.as_deref(), customer.as_deref());
+        let (mut found, mut cursor) = (BTreeSet::new(), Some("0".to_owned()));
+        while let Some(from) = cursor {
+            let keys;
+            (cursor, keys) = self.scan(&from, &glob)?;
+            let ours = keys.iter().filter_map(|key| self.keys.parse_advice(key));
+            found.extend(ours.filter(|key| filter.takes(key)));
+        }
+        Ok(found)
+    }
+
+    /// One step of a scan: where the next one goes on, if there is one, and what was found.
+    fn scan(&mut self, cursor: &str, glob: &str) -> Result<(Option<String>, Vec<Vec<u8>>), StoreError> {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(glob).arg("COUNT").arg(KEYS_A_SCAN);
+        let answer = self.link.ask(&pipeline)?.pop().unwrap_or(Value::Nil);
+        let (next, found): (String, Vec<Vec<u8>>) =
+            redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
+        Ok((Some(next).filter(|next| next != "0"), found))
+    }
+
+    /// See `RedisStore::erase`.
+    pub(super) fn erase(&mut self, key: &WindowKey) -> Result<Erased, StoreError> {
         let mut pipeline = redis::pipe();
         pipeline.cmd("DEL").arg(self.keys.window(key)).cmd("DEL").arg(self.keys.advice(key));
         let answers = self.link.ask(&pipeline)?;
-        answers.first().map_or(Ok(false), |answer| super::yes_or_no(answer, "DEL"))
+        Erased::told_by(answers.first(), answers.get(1))
     }
 
     // Windows that are there, with the rest of their time.
@@ -229,13 +270,9 @@ impl<S: BorrowMut<Standalone>> WindowScan<S> {
     }
 
     fn scan_on(&mut self, cursor: &str) -> Result<(), StoreError> {
-        let mut pipeline = redis::pipe();
-        pipeline.cmd("SCAN").arg(cursor).arg("MATCH").arg(&self.glob).arg("COUNT").arg(KEYS_A_SCAN);
         let store = self.store.borrow_mut();
-        let answer = store.link.ask(&pipeline)?.pop().unwrap_or(Value::Nil);
-        let (next, found): (String, Vec<Vec<u8>>) =
-            redis::from_redis_value(answer).map_err(|_| errors::unexpected_answer("SCAN"))?;
-        self.cursor = Some(next).filter(|next| next != "0");
+        let found;
+        (self.cursor, found) = store.scan(cursor, &self.glob)?;
         let mut keys = Vec::new();
         for key in found.iter().filter_map(|key| store.keys.parse_window(key)) {
             // A scan may find a key twice.

@@ -59,12 +59,26 @@ impl Keys {
         WindowKey::parse(std::str::from_utf8(key).ok()?.strip_prefix(&self.window_prefix)?)
     }
 
+    /// The key of the window that advice is on, if the Redis key is one of our advice.
+    pub fn parse_advice(&self, key: &[u8]) -> Option<WindowKey> {
+        WindowKey::parse(std::str::from_utf8(key).ok()?.strip_prefix(&self.advice_prefix)?)
+    }
+
     /// A glob for `SCAN` that finds every window of that channel, business and customer (any, when absent). It may find
     /// others too when a part is absent, since `*` also matches colons.
     pub fn window_glob(&self, channel: Option<&str>, business: Option<&str>, customer: Option<&str>) -> String {
-        let part = |part: Option<&str>| part.map_or_else(|| "*".to_owned(), escape_glob);
-        format!("{}{}:{}:{}", escape_glob(&self.window_prefix), part(channel), part(business), part(customer))
+        glob(&self.window_prefix, channel, business, customer)
     }
+
+    /// The same for advice.
+    pub fn advice_glob(&self, channel: Option<&str>, business: Option<&str>, customer: Option<&str>) -> String {
+        glob(&self.advice_prefix, channel, business, customer)
+    }
+}
+
+fn glob(prefix: &str, channel: Option<&str>, business: Option<&str>, customer: Option<&str>) -> String {
+    let part = |part: Option<&str>| part.map_or_else(|| "*".to_owned(), escape_glob);
+    format!("{}{}:{}:{}", escape_glob(prefix), part(channel), part(business), part(customer))
 }
 
 fn escape_glob(text: &str) -> String {

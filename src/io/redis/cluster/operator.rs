@@ -3,14 +3,15 @@
 use super::Cluster;
 use super::map::Owner;
 use crate::core::ids::WindowKey;
+use crate::io::redis::errors;
 use crate::io::redis::operator::{
-    Health, NO_PARTITION, StoredWindow, WindowFilter, WindowScan, ask_window, take_window, write_nothing,
+    Erased, Health, NO_PARTITION, StoredWindow, WindowFilter, WindowScan, ask_window, take_window, write_nothing,
 };
 use crate::io::redis::server::Server;
 use crate::io::redis::standalone::Standalone;
-use crate::io::redis::{errors, yes_or_no};
 use crate::ports::StoreError;
 use redis::Pipeline;
+use std::collections::BTreeSet;
 
 impl Cluster {
     /// Of all servers that own slots, what is worst.
@@ -79,17 +80,29 @@ impl Cluster {
         }))
     }
 
+    /// See `RedisStore::find_advice`.
+    pub(in super::super) fn find_advice(&mut self, filter: &WindowFilter) -> Result<BTreeSet<WindowKey>, StoreError> {
+        self.ask_servers(|servers| {
+            let mut found = BTreeSet::new();
+            for server in servers {
+                found.append(&mut server.find_advice(filter)?);
+            }
+            Ok(found)
+        })
+    }
+
     /// Removes a window and the advice on it, which may lie on another server.
-    pub(in super::super) fn delete_window(&mut self, key: &WindowKey) -> Result<bool, StoreError> {
+    pub(in super::super) fn erase(&mut self, key: &WindowKey) -> Result<Erased, StoreError> {
         let names = [self.keys.window(key), self.keys.advice(key)];
         self.under_map(|cluster, map| {
             let mut pipelines = vec![redis::pipe(); map.owners.len()];
             for name in &names {
                 pipelines[map.owner_of(name)].cmd("DEL").arg(name);
             }
-            let answers = cluster.fleet.ask(map, &pipelines)?;
-            let of_window = answers[map.owner_of(&names[0])].first();
-            Ok(of_window.map_or(Ok(false), |answer| yes_or_no(answer, "DEL"))?)
+            let mut answers: Vec<_> = cluster.fleet.ask(map, &pipelines)?.into_iter().map(Vec::into_iter).collect();
+            // In the order in which they were asked, where both lie on one server.
+            let [window, advice] = names.each_ref().map(|name| answers[map.owner_of(name)].next());
+            Ok(Erased::told_by(window.as_ref(), advice.as_ref())?)
         })
     }
 
