@@ -100,6 +100,13 @@ fn a_cluster_keeps_the_contract_of_a_store_with_the_documented_rights() {
     start(&mut store);
     assert_eq!(merge(&mut store, 0..300).unwrap(), [MergeOutcome::Merged]);
     assert!(store.estimate_windows().unwrap() > 0);
+    options.access.login.username = Some("sessiongate-operator".to_owned());
+    let mut operator = RedisStore::new(&options).unwrap();
+    assert!(operator.get_window(&key(7)).unwrap().is_some());
+    assert!(operator.scan_windows(&WindowFilter::default(), 1_000).filter(Result::is_ok).count() >= 300);
+    operator.find_advice(&WindowFilter::default()).unwrap();
+    assert!(operator.erase(&key(7)).unwrap().window);
+    assert_eq!(operator.get_window(&key(7)).unwrap(), None);
     for place in 0..cluster.servers.len() {
         let denied = cluster.ask(place, redis::cmd("ACL").arg("LOG"));
         assert_eq!(denied, Some(redis::Value::Array(Vec::new())), "something was tried that the rights leave out");

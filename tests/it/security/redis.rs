@@ -3,6 +3,7 @@
 use super::{MISCONFIGURED, SUCCESS, does_the_whole_job};
 use crate::support::certificates::{Authority, Identity};
 use crate::support::command::command;
+use crate::support::sentinels::Sentinels;
 use crate::support::services::{OwnRedis, free_port};
 use crate::support::site::Site;
 use crate::support::variable;
@@ -100,6 +101,26 @@ fn a_worker_with_a_certificate_and_the_documented_rights_does_the_whole_job() {
     }
     let said = command(&site, &["window", "delete", "5511"], &operator);
     assert_eq!((said.code, site.window("5511")), (SUCCESS, None), "{}", said.text);
+}
+
+#[test]
+fn an_operator_behind_sentinels_needs_no_more_than_the_documented_rights() {
+    let sentinels = Sentinels::start();
+    let primary = &sentinels.servers[sentinels.primary().unwrap()];
+    let site = Site::without_topics("operator-sentinels");
+    let mut looks = redis::Client::open(primary.url()).unwrap().get_connection().unwrap();
+    for user in users(&site.prefix) {
+        redis::cmd("ACL").arg("SETUSER").arg(&user).exec(&mut looks).unwrap();
+    }
+    let login = [("REDIS_USERNAME", "sessiongate-operator"), ("REDIS_PASSWORD", PASSWORD)];
+    let settings = sentinels.settings();
+    let settings = [borrowed(&settings), login.to_vec()].concat();
+    for arguments in [["window", "list"].as_slice(), &["window", "get", "106", "5511"], &["window", "delete", "5511"]] {
+        let said = command(&site, arguments, &settings);
+        assert_eq!(said.code, SUCCESS, "{arguments:?}: {}", said.text);
+    }
+    let denied: redis::Value = redis::cmd("ACL").arg("LOG").query(&mut looks).unwrap();
+    assert_eq!(denied, redis::Value::Array(Vec::new()));
 }
 
 #[test]

@@ -27,6 +27,13 @@ impl From<StoreError> for Trouble {
     }
 }
 
+/// A connection to one of the servers.
+struct Line {
+    connection: Connection,
+    /// Whether the server was taught the scripts over it.
+    is_taught: bool,
+}
+
 pub(super) struct Fleet {
     way: Way,
     patience: Patience,
@@ -35,12 +42,13 @@ pub(super) struct Fleet {
     seeds: VecDeque<Node>,
     map: Option<Arc<SlotMap>>,
     /// One for each owner of the map.
-    connections: Vec<Option<Connection>>,
+    connections: Vec<Option<Line>>,
     scripts: Vec<String>,
 }
 
 impl Fleet {
-    /// Connects to nothing yet. Every server is taught these scripts.
+    /// Connects to nothing yet. Servers are taught these scripts when they are to run one: whoever only reads and deletes
+    /// needs no right to.
     pub(super) fn new(options: &RedisOptions, scripts: &[&ScriptFile]) -> Result<Fleet, StoreError> {
         Ok(Fleet {
             way: Way::new(&options.url, &options.access)?,
@@ -146,7 +154,21 @@ impl Fleet {
     /// Sends each owner of the map its commands, all before any answer is waited for, and gives the answers in the order
     /// of owners and commands. Any error of a server is the error of all.
     pub(super) fn ask(&mut self, map: &SlotMap, pipelines: &[Pipeline]) -> Result<Vec<Vec<Value>>, Trouble> {
-        let answers = self.exchange(map, pipelines);
+        self.ask_of(map, pipelines, false)
+    }
+
+    /// The same for commands that run scripts.
+    pub(super) fn run(&mut self, map: &SlotMap, pipelines: &[Pipeline]) -> Result<Vec<Vec<Value>>, Trouble> {
+        self.ask_of(map, pipelines, true)
+    }
+
+    fn ask_of(
+        &mut self,
+        map: &SlotMap,
+        pipelines: &[Pipeline],
+        runs_scripts: bool,
+    ) -> Result<Vec<Vec<Value>>, Trouble> {
+        let answers = self.exchange(map, pipelines, runs_scripts);
         if answers.is_err() {
             // What was not read yet would be taken for the answer to something else.
             self.forget();
@@ -154,7 +176,12 @@ impl Fleet {
         answers
     }
 
-    fn exchange(&mut self, map: &SlotMap, pipelines: &[Pipeline]) -> Result<Vec<Vec<Value>>, Trouble> {
+    fn exchange(
+        &mut self,
+        map: &SlotMap,
+        pipelines: &[Pipeline],
+        runs_scripts: bool,
+    ) -> Result<Vec<Vec<Value>>, Trouble> {
         let mut ways = Vec::with_capacity(map.owners.len());
         for ((owner, pipeline), connection) in map.owners.iter().zip(pipelines).zip(&mut self.connections) {
             let way = self.way.to(&owner.node)?;
@@ -162,18 +189,22 @@ impl Fleet {
                 ways.push(way);
                 continue;
             }
-            let connection = match connection {
-                Some(connection) => connection,
-                none => none.insert(connect(&way, self.patience, &self.scripts)?),
+            let line = match connection {
+                Some(line) => line,
+                none => none.insert(Line { connection: open(&way, self.patience)?, is_taught: false }),
             };
-            send(connection, pipeline).map_err(|error| errors::of_connection(&error, way.info().addr()))?;
+            if runs_scripts && !line.is_taught {
+                teach(&mut line.connection, &way, &self.scripts)?;
+                line.is_taught = true;
+            }
+            send(&mut line.connection, pipeline).map_err(|error| errors::of_connection(&error, way.info().addr()))?;
             ways.push(way);
         }
         let mut all = Vec::with_capacity(pipelines.len());
         for ((way, pipeline), connection) in ways.iter().zip(pipelines).zip(&mut self.connections) {
             let mut answers = Vec::with_capacity(pipeline.len());
             for _ in 0..pipeline.len() {
-                let Some(connection) = connection else { return Err(Trouble::Outdated) };
+                let Some(Line { connection, .. }) = connection else { return Err(Trouble::Outdated) };
                 let answer =
                     connection.recv_response().map_err(|error| errors::of_connection(&error, way.info().addr()))?;
                 answers.push(refuse_error(answer, way)?);
@@ -195,20 +226,18 @@ fn refuse_error(answer: Value, way: &Way) -> Result<Value, Trouble> {
     })
 }
 
-fn connect(way: &Way, patience: Patience, scripts: &[String]) -> Result<Connection, StoreError> {
-    let mut connection = open(way, patience)?;
+fn teach(connection: &mut Connection, way: &Way, scripts: &[String]) -> Result<(), StoreError> {
     let mut lessons = redis::pipe();
     for script in scripts {
         lessons.cmd("SCRIPT").arg("LOAD").arg(script);
     }
-    let answers =
-        exchange(&mut connection, &lessons).map_err(|error| errors::of_connection(&error, way.info().addr()))?;
+    let answers = exchange(connection, &lessons).map_err(|error| errors::of_connection(&error, way.info().addr()))?;
     for answer in &answers {
         if let Value::ServerError(error) = answer {
             return Err(errors::of_server(error, way.login_keys));
         }
     }
-    Ok(connection)
+    Ok(())
 }
 
 fn send(connection: &mut Connection, pipeline: &Pipeline) -> RedisResult<()> {

@@ -257,7 +257,7 @@ impl Cluster {
             pipeline.cmd("SET").arg(self.nonce_key(owner)).arg(nonce).arg("PX").arg(NONCE_LIVES_MS);
         }
         // An error of any server ends it here.
-        self.fleet.ask(map, &pipelines)?;
+        self.fleet.run(map, &pipelines)?;
 
         let advances = map.owners.iter().map(|owner| {
             let mut pipeline = redis::pipe();
@@ -270,7 +270,7 @@ impl Cluster {
         });
         let advances: Vec<Pipeline> = advances.collect();
         let mut all = vec![true; calls.len()];
-        for answers in self.fleet.ask(map, &advances)? {
+        for answers in self.fleet.run(map, &advances)? {
             for (advanced, answer) in all.iter_mut().zip(&answers) {
                 if *answer == Value::Int(-1) {
                     return Err(errors::written_and_lost().into());
@@ -296,7 +296,7 @@ impl Cluster {
             }
         }
         let mut started = as_seen.clone();
-        for answers in self.fleet.ask(map, &pipelines)? {
+        for answers in self.fleet.run(map, &pipelines)? {
             let asked = started.iter_mut().zip(&as_seen).filter(|(_, as_seen)| **as_seen);
             for ((started, _), answer) in asked.zip(&answers) {
                 *started &= yes_or_no(answer, "start")?;
@@ -313,7 +313,7 @@ impl Cluster {
             pipeline.cmd("EVALSHA").arg(self.advise.hash()).arg(1).arg(name);
             pipeline.arg(advice.refused_at.as_millis()).arg(advice.expires_at(*length).as_millis());
         }
-        self.fleet.ask(map, &pipelines).map(drop)
+        self.fleet.run(map, &pipelines).map(drop)
     }
 }
 

@@ -34,7 +34,8 @@ impl Cluster {
         self.under_map(|cluster, map| {
             let nothing = |owner| write_nothing(&cluster.frontier_key(NO_PARTITION, owner));
             let pipelines: Vec<Pipeline> = map.owners.iter().map(nothing).collect();
-            cluster.fleet.ask(map, &pipelines).map(drop)
+            // A write of the worker's begins with the scripts: who may not load them shall hear of it here.
+            cluster.fleet.run(map, &pipelines).map(drop)
         })
     }
 
