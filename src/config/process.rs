@@ -2,6 +2,7 @@
 
 use super::error::{ConfigErrors, Fault, Origin};
 use super::{Config, Sources, Warning};
+use std::ffi::OsString;
 use std::io;
 use std::num::NonZero;
 use std::path::Path;
@@ -12,11 +13,11 @@ pub const DEFAULT_FILE: &str = "sessiongate.toml";
 /// Reads that file (or the default one, if it is there) and the environment.
 pub fn load(file: Option<&Path>) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let text = read_file(file)?;
-    Config::load(&sources(text.as_deref(), &|name| std::env::var(name).ok()))
+    Config::load(&sources(text.as_deref(), &|name| std::env::var_os(name)))
 }
 
 /// That text and this process's environment, as `lookup` shows it.
-pub(super) fn sources<'a>(file: Option<&'a str>, lookup: &'a dyn Fn(&str) -> Option<String>) -> Sources<'a> {
+pub(super) fn sources<'a>(file: Option<&'a str>, lookup: &'a dyn Fn(&str) -> Option<OsString>) -> Sources<'a> {
     Sources {
         file,
         names: std::env::vars_os().filter_map(|(name, _)| name.into_string().ok()).collect(),

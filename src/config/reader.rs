@@ -8,7 +8,7 @@ use super::properties::{
 };
 use super::reserved::{Reserved, reserved_reason};
 use super::secret::{HIDDEN, redact_url, shown};
-use super::sources::{Document, Environment, Found, Sources, read_secret, value_text};
+use super::sources::{Document, Environment, Found, NOT_KEYS, Sources, read_secret, value_text};
 use super::value::FromText;
 use crate::core::ids::Channel;
 use crate::core::policy::{EVENT_KINDS, row_of};
@@ -238,8 +238,10 @@ impl<'a> Reader<'a> {
             }
         }
         let variable = environment_name(name);
-        if let Some(text) = self.environment.take(&variable) {
-            self.add_pairs(&mut pairs, name, &text, Origin::Environment(variable.into()));
+        match self.environment.take(name, &variable) {
+            Ok(None) => {}
+            Ok(Some(text)) => self.add_pairs(&mut pairs, name, &text, Origin::Environment(variable.into())),
+            Err(error) => self.errors.0.push(error),
         }
         pairs
     }
@@ -286,7 +288,8 @@ impl<'a> Reader<'a> {
             Fault::new("is not a key", remedy).without_value(name, Origin::File)
         });
         self.errors.0.extend(unknown);
-        let variables: Vec<String> = candidates.iter().map(|key| environment_name(key)).collect();
+        let not_keys = NOT_KEYS.iter().map(|rest| format!("{ENVIRONMENT_PREFIX}{rest}"));
+        let variables: Vec<String> = candidates.iter().map(|key| environment_name(key)).chain(not_keys).collect();
         let warn = |name: &String| Warning { name: name.clone(), nearest: nearest(name, &variables) };
         let warnings = self.environment.left().iter().map(warn).collect();
         (self.errors, self.entries, warnings)
@@ -340,5 +343,7 @@ fn nearest(name: &str, candidates: &[String]) -> Option<String> {
     let in_other_section = |candidate: &&String| !name.starts_with(ENVIRONMENT_PREFIX) && word(candidate) == word(name);
     let distance = |candidate: &&String| strsim::osa_distance(name, candidate);
     let close = candidates.iter().min_by_key(distance).filter(|candidate| distance(candidate) <= 3);
-    close.or_else(|| candidates.iter().find(in_other_section)).cloned()
+    // What more is said of it than there is to say: SESSIONGATE_LOG_LEVEL.
+    let is_longer = |candidate: &&String| name.starts_with(candidate.as_str());
+    close.or_else(|| candidates.iter().find(in_other_section)).or_else(|| candidates.iter().find(is_longer)).cloned()
 }

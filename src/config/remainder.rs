@@ -26,7 +26,7 @@ pub fn without(file: Option<&Path>, errors: &ConfigErrors) -> Option<(Config, Ve
             Origin::Default | Origin::File | Origin::SecretFile(_) => None,
         })
         .collect();
-    let lookup = |name: &str| if wrong.contains(name) { None } else { std::env::var(name).ok() };
+    let lookup = |name: &str| if wrong.contains(name) { None } else { std::env::var_os(name) };
     Config::load(&sources(table.as_deref(), &lookup)).ok()
 }
 

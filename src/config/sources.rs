@@ -3,6 +3,7 @@
 use super::error::{ConfigError, Fault, Origin};
 use super::keys::{ENVIRONMENT_PREFIX, KeySpec, Kind, environment_name};
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use toml::Value;
@@ -14,7 +15,7 @@ pub struct Sources<'a> {
     /// The names of all environment variables.
     pub names: Vec<String>,
     /// Looks one up.
-    pub lookup: &'a dyn Fn(&str) -> Option<String>,
+    pub lookup: &'a dyn Fn(&str) -> Option<OsString>,
     /// Reads a file that holds a secret.
     pub read_file: &'a dyn Fn(&Path) -> io::Result<String>,
     /// How many processor cores there are.
@@ -33,8 +34,8 @@ pub(super) struct Found {
 }
 
 /// Variables that other parts of the program, or its tests, read for themselves.
-const NOT_KEYS: &[&str] = &["CONFIG", "SAMPLES_DIR"];
-const NOT_KEY_PREFIXES: &[&str] = &["LOG", "TEST_", "SIM_"];
+pub(super) const NOT_KEYS: &[&str] = &["CONFIG", "LOG", "SAMPLES_DIR"];
+const NOT_KEY_PREFIXES: &[&str] = &["TEST_", "SIM_"];
 
 /// The environment: what nobody takes is unknown in the end.
 pub(super) struct Environment<'a> {
@@ -52,10 +53,13 @@ impl<'a> Environment<'a> {
         Environment { sources, left: sources.names.iter().filter(is_ours).cloned().collect() }
     }
 
-    /// The value of a variable; from now on it is a known one.
-    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+    /// The value of a variable that belongs to a key; from now on it is a known one.
+    pub(super) fn take(&mut self, key: &str, name: &str) -> Result<Option<String>, ConfigError> {
         self.left.remove(name);
-        (self.sources.lookup)(name)
+        (self.sources.lookup)(name).map(OsString::into_string).transpose().map_err(|_| {
+            let fault = Fault::new("is not UTF-8", "give text in UTF-8");
+            fault.without_value(key, Origin::Environment(name.into()))
+        })
     }
 
     /// What was never taken.
@@ -66,9 +70,12 @@ impl<'a> Environment<'a> {
     /// The value of that key, or of its `_FILE` variable.
     pub(super) fn find(&mut self, name: &str, spec: &KeySpec) -> Option<Result<Found, ConfigError>> {
         let variable = environment_name(name);
-        let value = self.take(&variable);
-        let path =
-            if spec.secret { self.take(&format!("{variable}_FILE")).filter(|path| !path.is_empty()) } else { None };
+        let value = self.take(name, &variable);
+        let path = if spec.secret { self.take(name, &format!("{variable}_FILE")) } else { Ok(None) };
+        let (value, path) = match (value, path) {
+            (Ok(value), Ok(path)) => (value, path.filter(|path| !path.is_empty())),
+            (Err(error), _) | (_, Err(error)) => return Some(Err(error)),
+        };
         match (value, path) {
             (Some(value), Some(_)) if !value.is_empty() => {
                 let fault = Fault::new(

@@ -297,8 +297,9 @@ fn the_policy_holds_the_channels_with_their_switches() {
 
 #[test]
 fn unknown_variables_are_warned_about_and_what_is_not_ours_is_left_alone() {
-    let names = ["WORKER_SHARD", "SERVICE_HOST", "PORT_8080_TCP", "CHANNELS_LINE_COLOUR"];
-    let own = ["CONFIG", "LOG", "LOG_FORMAT", "TEST_BROKERS", "SIM_SEED", "SAMPLES_DIR"];
+    let names =
+        ["WORKER_SHARD", "SERVICE_HOST", "PORT_8080_TCP", "CHANNELS_LINE_COLOUR", "LOGS", "LOG_LEVEL", "LOGLEVEL"];
+    let own = ["CONFIG", "LOG", "TEST_BROKERS", "SIM_SEED", "SAMPLES_DIR"];
     let given = names.iter().chain(&own).fold(Given::default(), |given, name| given.variable(name, "hunter2"));
     let (_, warnings) = given.load().unwrap();
     let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
@@ -306,6 +307,9 @@ fn unknown_variables_are_warned_about_and_what_is_not_ours_is_left_alone() {
         warnings,
         [
             "SESSIONGATE_CHANNELS_LINE_COLOUR is not a setting and was ignored",
+            "SESSIONGATE_LOGLEVEL is not a setting and was ignored; did you mean SESSIONGATE_LOG?",
+            "SESSIONGATE_LOGS is not a setting and was ignored; did you mean SESSIONGATE_LOG?",
+            "SESSIONGATE_LOG_LEVEL is not a setting and was ignored; did you mean SESSIONGATE_LOG?",
             "SESSIONGATE_PORT_8080_TCP is not a setting and was ignored",
             "SESSIONGATE_SERVICE_HOST is not a setting and was ignored",
             "SESSIONGATE_WORKER_SHARD is not a setting and was ignored; did you mean SESSIONGATE_WORKER_SHARDS?",

@@ -7,6 +7,7 @@ mod wrong;
 
 use super::{Config, ConfigErrors, Sources, Warning};
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 
@@ -14,7 +15,7 @@ use std::path::Path;
 #[derive(Clone, Default)]
 struct Given {
     file: Option<String>,
-    environment: BTreeMap<String, String>,
+    environment: BTreeMap<String, OsString>,
     files: BTreeMap<String, String>,
     allow_short_guard: bool,
 }
@@ -25,14 +26,14 @@ impl Given {
     }
 
     /// A variable, without the prefix.
-    fn variable(mut self, name: &str, value: &str) -> Given {
-        self.environment.insert(format!("SESSIONGATE_{name}"), value.to_owned());
+    fn variable(mut self, name: &str, value: impl AsRef<OsStr>) -> Given {
+        self.environment.insert(format!("SESSIONGATE_{name}"), value.as_ref().to_owned());
         self
     }
 
     /// The variable of a key.
     fn key(mut self, key: &str, value: &str) -> Given {
-        self.environment.insert(super::keys::environment_name(key), value.to_owned());
+        self.environment.insert(super::keys::environment_name(key), value.into());
         self
     }
 

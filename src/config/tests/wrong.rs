@@ -1,6 +1,8 @@
 use super::Given;
 use crate::config::keys::environment_name;
 use crate::config::{RESERVED_CONSUMER, RESERVED_PRODUCER};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 
 /// A key, a value that is wrong by itself, and what the error says of it.
 const WRONG_VALUES: &[(&str, &str, &str)] = &[
@@ -72,6 +74,22 @@ fn every_wrong_value_gives_one_error_with_its_key_value_and_remedy() {
         assert!(error.remedy.starts_with("give "), "{key} = {value:?}: {}", error.remedy);
         let line = errors.to_string();
         assert!(!line.contains('\n') && line.contains(&environment_name(key)), "{line}");
+    }
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_wrong_and_no_default_takes_its_place() {
+    let not_utf8 = OsStr::from_bytes(b"hunter2\xff\xfe");
+    for (variable, key) in [
+        ("KAFKA_GROUP_ID", "kafka.group_id"),
+        ("KAFKA_CONSUMER", "kafka.consumer"),
+        ("REDIS_URL", "redis.url"),
+        ("REDIS_URL_FILE", "redis.url"),
+        ("CHANNELS_WHATSAPP_OPENS", "channels.whatsapp.opens"),
+    ] {
+        let errors = Given::default().variable(variable, not_utf8).errors();
+        let line = format!("{key} (SESSIONGATE_{variable}): is not UTF-8; give text in UTF-8");
+        assert_eq!(errors.to_string(), line);
     }
 }
 
