@@ -144,7 +144,7 @@ fn what_cannot_be_used_fails_the_command_and_the_rest_is_told() {
     assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(1), 1));
     assert!(text(&done.stderr).starts_with(&format!("{path}:2: not_json: ")), "{}", text(&done.stderr));
 
-    let done = replay(&[folder.path().join("nowhere").to_str().unwrap()]);
-    assert_eq!(done.status.code(), Some(1));
+    let done = replay(&[folder.path().join("nowhere").to_str().unwrap(), path]);
+    assert_eq!((done.status.code(), text(&done.stdout).lines().count()), (Some(1), 1), "the rest is told");
     assert!(text(&done.stderr).contains("nowhere"));
 }

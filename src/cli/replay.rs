@@ -1,7 +1,7 @@
 //! `sessiongate replay`.
 
 use super::args::{ReplayArguments, ReplayFormat};
-use super::{FAILURE, SUCCESS};
+use super::{FAILURE, SUCCESS, complain};
 use crate::app::format;
 use crate::config::Config;
 use crate::core::registry::TemplateRegistry;
@@ -48,7 +48,7 @@ pub(super) fn replay(config: &Config, arguments: &ReplayArguments) -> anyhow::Re
     Ok(if refused == 0 { SUCCESS } else { FAILURE })
 }
 
-/// Reads all files into the story; how many parts could not be used.
+/// Reads all files into the story; how many parts of them could not be used, or not be read.
 fn read(config: &Config, paths: &[PathBuf], story: &mut Story<'_>) -> anyhow::Result<usize> {
     let topics = TopicNames {
         inbound_message: config.topics.inbound_message.clone(),
@@ -61,13 +61,17 @@ fn read(config: &Config, paths: &[PathBuf], story: &mut Story<'_>) -> anyhow::Re
     let bar = progress(bytes);
     let mut refused = 0;
     for (number, path) in files.iter().enumerate() {
-        input::read(path, number, &topics, &mut |line, bytes| {
+        let read = input::read(path, number, &topics, &mut |line, bytes| {
             for unusable in story.take(line) {
                 refused += 1;
-                bar.suspend(|| eprintln!("{}", refusal(&unusable.place, &unusable.reject)));
+                bar.suspend(|| complain(refusal(&unusable.place, &unusable.reject)));
             }
             bar.inc(bytes as u64 + 1);
-        })?;
+        });
+        if let Err(error) = read {
+            refused += 1;
+            bar.suspend(|| complain(format_args!("sessiongate: {error:#}")));
+        }
     }
     bar.finish_and_clear();
     Ok(refused)

@@ -4,10 +4,11 @@ use super::shape::{Enveloped, kind_of};
 use crate::core::ids::{Offset, Partition};
 use crate::core::record::{Header, Record, Stream};
 use crate::core::time::Timestamp;
-use anyhow::Context;
+use anyhow::{Context, bail};
 use bytes::Bytes;
+use serde::de::IgnoredAny;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,6 +16,8 @@ pub use super::shape::Kind;
 
 /// Files of a folder that are read; a file that is named itself is read whatever it is called.
 const EXTENSIONS: [&str; 4] = ["json", "ndjson", "jsonl", "form"];
+/// What some editors put in front of a file.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// A document that spans lines is read as a whole, up to here.
 const MAX_DOCUMENT_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -98,6 +101,17 @@ pub fn files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
 
 /// Reads a file's records one by one, and tells how many bytes each took.
 pub fn read(path: &Path, number: usize, topics: &TopicNames, take: &mut dyn FnMut(Line, usize)) -> anyhow::Result<()> {
+    read_within(MAX_DOCUMENT_BYTES, path, number, topics, take)
+}
+
+/// The same, with another limit for documents.
+pub(super) fn read_within(
+    most: u64,
+    path: &Path,
+    number: usize,
+    topics: &TopicNames,
+    take: &mut dyn FnMut(Line, usize),
+) -> anyhow::Result<()> {
     let name = path.display().to_string();
     let changed_at = changed_at(path);
     let reader: Box<dyn Read> = match name.as_str() {
@@ -113,31 +127,76 @@ pub fn read(path: &Path, number: usize, topics: &TopicNames, take: &mut dyn FnMu
         let (kind, record) = record(bytes, number, number_of_line, topics);
         take(Line { place, kind, record, changed_at }, bytes.len());
     };
+    let (start, first) = first_line(&mut reader).with_context(|| name.clone())?;
+    let is_form = path.extension().is_some_and(|extension| extension == "form");
+    let start = match is_form || !is_json(&start) {
+        false => start,
+        true => match read_on(start, is_form, &mut reader, most).with_context(|| name.clone())? {
+            Start::Document(bytes) => {
+                line(first, bytes.trim_ascii());
+                return Ok(());
+            }
+            Start::Lines(bytes) => bytes,
+            Start::TooLong => bail!("{name}: is a document of more than {most} bytes: give one value a line"),
+        },
+    };
+    let mut rest = start.as_slice().chain(reader);
     let mut bytes = Vec::new();
-    reader.read_until(b'\n', &mut bytes).with_context(|| name.clone())?;
-    let spans_lines = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_err();
-    if spans_lines || path.extension().is_some_and(|extension| extension == "form") {
-        // Either one document, or lines of which the first is no JSON.
-        reader.by_ref().take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes).with_context(|| name.clone())?;
-        let is_document = serde_json::from_slice::<serde::de::IgnoredAny>(&bytes).is_ok();
-        let is_form = path.extension().is_some_and(|extension| extension == "form");
-        if is_document || is_form {
-            line(1, bytes.trim_ascii());
-            return Ok(());
-        }
-        for (index, piece) in bytes.split(|byte| *byte == b'\n').enumerate() {
-            line(index + 1, piece);
-        }
-        return Ok(());
-    }
-    let mut number_of_line = 1;
-    while !bytes.is_empty() {
-        line(number_of_line, bytes.trim_ascii_end());
-        number_of_line += 1;
+    for number_of_line in first.. {
         bytes.clear();
-        reader.read_until(b'\n', &mut bytes).with_context(|| name.clone())?;
+        if rest.read_until(b'\n', &mut bytes).with_context(|| name.clone())? == 0 {
+            break;
+        }
+        line(number_of_line, bytes.trim_ascii_end());
     }
     Ok(())
+}
+
+/// The first line in which something stands, without a byte order mark, and its number. Empty when there is none.
+fn first_line(reader: &mut impl BufRead) -> io::Result<(Vec<u8>, usize)> {
+    let (mut bytes, mut number) = (Vec::new(), 0);
+    loop {
+        bytes.clear();
+        let is_over = reader.read_until(b'\n', &mut bytes)? == 0;
+        number += 1;
+        if number == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+            bytes.drain(..BYTE_ORDER_MARK.len());
+        }
+        if is_over || !bytes.trim_ascii().is_empty() {
+            return Ok((bytes, number));
+        }
+    }
+}
+
+/// What a file is that does not begin with a line of JSON, with what was read of it to find out.
+enum Start {
+    /// One document, all of it.
+    Document(Vec<u8>),
+    /// Lines of which the first is no JSON; there may be more of them.
+    Lines(Vec<u8>),
+    /// A document that is longer than one may be.
+    TooLong,
+}
+
+fn read_on(first: Vec<u8>, is_form: bool, reader: &mut impl BufRead, most: u64) -> io::Result<Start> {
+    let mut start = first;
+    let length = |bytes: &[u8]| u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    // One byte more than there may be tells whether that is all.
+    reader.take(most.saturating_add(1).saturating_sub(length(&start))).read_to_end(&mut start)?;
+    let is_all = length(&start) <= most;
+    let is_document = match serde_json::from_slice::<IgnoredAny>(&start) {
+        Ok(_) => true,
+        Err(error) => is_form || (!is_all && error.is_eof()),
+    };
+    Ok(match is_document {
+        false => Start::Lines(start),
+        true if is_all => Start::Document(start),
+        true => Start::TooLong,
+    })
+}
+
+fn is_json(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(bytes).is_ok()
 }
 
 fn record(bytes: &[u8], file: usize, line: usize, topics: &TopicNames) -> (Kind, Record) {
@@ -181,7 +240,6 @@ fn stream(kind: Kind) -> Stream {
     }
 }
 
-/// When a file was last changed; 1970 when nobody knows.
 /// When a file was last changed; of what comes without one, now.
 fn changed_at(path: &Path) -> Timestamp {
     let modified =

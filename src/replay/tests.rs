@@ -199,6 +199,56 @@ fn files_are_lines_documents_or_forms_and_a_bad_part_names_its_line() {
     assert!(text.contains("c.form:1") && text.contains("opens"), "{text}");
 }
 
+/// The places of what is read of a file where documents have at most so many bytes, or why it is not read.
+fn places(name: &str, content: &[u8], most: u64) -> Result<Vec<(usize, String)>, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    std::fs::write(&path, content).unwrap();
+    let [inbound_message, outbound_intent, delivery_status, template_status] =
+        ["in", "out", "delivery", "templates"].map(str::to_owned);
+    let names = TopicNames { inbound_message, outbound_intent, delivery_status, template_status };
+    let mut found = Vec::new();
+    let mut take = |line: input::Line, _| {
+        let value = line.record.value.unwrap_or_default();
+        found.push((line.place.line, String::from_utf8_lossy(&value).into_owned()));
+    };
+    input::read_within(most, &path, 0, &names, &mut take).map_err(|error| format!("{error:#}"))?;
+    Ok(found)
+}
+
+#[test]
+fn nothing_of_a_file_is_left_out_because_its_first_line_is_no_json() {
+    let lines = ["not JSON", "{\"a\":1}", "", "{\"b\":2}\r", "{\"c\":3}"];
+    let expected = [(1, "not JSON"), (2, "{\"a\":1}"), (4, "{\"b\":2}"), (5, "{\"c\":3}")];
+    let expected = expected.map(|(line, text)| (line, text.to_owned())).to_vec();
+    let text = lines.join("\n");
+    for most in 0..=text.len() as u64 + 1 {
+        assert_eq!(places("a.ndjson", text.as_bytes(), most), Ok(expected.clone()), "within {most}");
+    }
+}
+
+#[test]
+fn a_document_that_is_too_long_is_refused_and_not_read_in_part() {
+    for (name, content) in [("a.json", "{\n  \"a\": 1\n}\n"), ("a.form", "From=1&To=2&Body=hi\n")] {
+        let length = content.len() as u64;
+        assert_eq!(places(name, content.as_bytes(), length), Ok(vec![(1, content.trim().to_owned())]));
+        let refused = places(name, content.as_bytes(), length - 3).unwrap_err();
+        assert!(refused.contains(&format!("more than {} bytes", length - 3)) && refused.contains(name), "{refused}");
+    }
+}
+
+#[test]
+fn blank_lines_and_a_byte_order_mark_in_front_make_no_document_of_lines() {
+    let expected = |first: usize| Ok(vec![(first, "{\"a\":1}".to_owned()), (first + 1, "{\"b\":2}".to_owned())]);
+    for (front, first) in [("", 1), ("\u{feff}", 1), ("\n \r\n", 3), ("\u{feff}\n", 2)] {
+        let text = format!("{front}{{\"a\":1}}\n{{\"b\":2}}\n");
+        assert_eq!(places("a.ndjson", text.as_bytes(), 4), expected(first), "{front:?}");
+    }
+    let document = "\u{feff}\n{\n\"a\": 1\n}";
+    assert_eq!(places("a.json", document.as_bytes(), 100), Ok(vec![(2, "{\n\"a\": 1\n}".to_owned())]));
+    assert_eq!(places("a.json", "\u{feff}\n\n".as_bytes(), 100), Ok(vec![]));
+}
+
 #[test]
 fn a_folder_s_files_come_in_the_order_of_their_names_and_of_the_folders_in_it() {
     let folder = tempfile::tempdir().unwrap();
