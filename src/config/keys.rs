@@ -275,8 +275,10 @@ table! {
     TOPICS_INBOUND_MESSAGE = key("topics.inbound_message", Kind::Topic, Given("inbound-message"),
         "What customers sent: canonical records or provider webhooks as they arrive.");
     TOPICS_INBOUND_FORMAT = key("topics.inbound_format", Kind::Choice(FORMATS), Given("auto"),
-        "What the values of `topics.inbound_message` look like: `auto` recognises each by its shape, another word takes \
-         them all for that. Envelopes such as CloudEvents are taken off in any case.");
+        "What the values of `topics.inbound_message` look like: `auto` recognises each by its shape. Another word \
+         takes them all for that, and what is nothing of the kind becomes a dead letter. The canonical form is understood \
+         in any case, since the worker passes on in it what it finds in webhooks; envelopes such as CloudEvents are taken \
+         off in any case, too.");
     TOPICS_OUTBOUND_INTENT = key("topics.outbound_intent", Kind::Topic, Given("outbound-intent"),
         "What services want to send.");
     TOPICS_SESSION_SEND = key("topics.session_send", Kind::Topic, Given("session-send"),

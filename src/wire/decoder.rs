@@ -9,7 +9,8 @@ use crate::core::decoded::{DecodedInbound, DecodedIntent};
 use crate::core::policy::Policy;
 use crate::core::record::{Record, Reject};
 
-/// What the values of a topic look like.
+/// What the values of a topic look like. The form of this project is understood in any case: the worker passes parts of
+/// webhooks on in it, to topics whose format may be any.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum Format {
     /// Each is recognised by its shape.
@@ -58,13 +59,10 @@ impl Decoder {
 
     /// What is in a record of `inbound-message`.
     pub fn decode_inbound(&self, record: &Record) -> DecodedInbound {
-        let format = self.formats.inbound_message;
-        if matches!(format, Format::Auto | Format::Canonical)
-            && let Some(event) = canonical::usual_event(record, &|channel| self.knows(channel))
-        {
+        if let Some(event) = canonical::usual_event(record, &|channel| self.knows(channel)) {
             return DecodedInbound { events: [event].into(), ..DecodedInbound::default() };
         }
-        self.decode(record, Topic::InboundMessage, format)
+        self.decode(record, Topic::InboundMessage, self.formats.inbound_message)
     }
 
     /// What is in a record of `delivery-status`.
@@ -112,7 +110,7 @@ impl Decoder {
         if let Some(provider) = self.early(text, format)? {
             return webhook::read(provider, text, &source, findings);
         }
-        if matches!(format, Format::Auto | Format::Canonical) && self.read_canonical(text, topic, findings)? {
+        if self.read_canonical(text, topic, findings)? {
             return Ok(());
         }
         if let Some(data) = envelope::event_data(content)? {
@@ -163,3 +161,6 @@ impl Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -51,15 +51,17 @@ const SHAPE: [&str; 17] = [
     "AccountSid",
 ];
 
+/// One of them is at the top of nearly every webhook of Meta's.
+const METAS_LISTS: [&str; 3] = ["entry", "statuses", "messages"];
+
 /// Whose webhook a JSON object is.
 pub(super) fn recognise(text: &str) -> Result<Option<Provider>, Reject> {
     let fields = Fields::read(text, &SHAPE)?;
     let has = |name| fields.raw(name).is_some();
-    let is_bare_status = has("recipient_id") && (has("status") || has("errors"));
     Ok(if has("message_id") || has("business_id") {
         // Ours, whatever else it carries.
         None
-    } else if fields.is_array("entry") || fields.is_array("statuses") || fields.is_array("messages") || is_bare_status {
+    } else if METAS_LISTS.iter().any(|name| fields.is_array(name)) || meta::is_bare_status(&fields) {
         Some(Provider::Meta)
     } else if (has("payload") && (has("service") || has("event"))) || (has("channelId") && has("direction")) {
         Some(Provider::Bird)

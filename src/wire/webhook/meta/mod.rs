@@ -24,6 +24,8 @@ const POST: [&str; 5] = ["object", "entry", "statuses", "messages", "contacts"];
 const ENTRY: [&str; 3] = ["id", "time", "changes"];
 const CHANGE: [&str; 2] = ["field", "value"];
 const VALUE: [&str; 5] = ["metadata", "contacts", "messages", "statuses", "calls"];
+/// What tells a bare status, and what is wrong without saying for whom.
+const BARE: [&str; 3] = ["recipient_id", "status", "errors"];
 const METADATA: [&str; 2] = ["phone_number_id", "display_phone_number"];
 const TEMPLATE: [&str; 3] = ["event", "message_template_name", "message_template_language"];
 
@@ -229,7 +231,22 @@ fn on_premises(text: &str, post: &Fields<'_, 5>, source: &Source<'_>, findings: 
         parts(&Fields::read(text, &VALUE)?, &change, findings);
         return Ok(());
     }
-    status::read(text, &change, findings).map(|_| ())
+    let bare = Fields::read(text, &BARE)?;
+    if is_bare_status(&bare) {
+        status::read(text, &change, findings)?.into_iter().for_each(|event| findings.event(event));
+    } else if bare.is_array("errors") {
+        findings.ignore("errors");
+    } else {
+        let detail = "entry, messages, statuses or the fields of a status are required: this is no webhook of Meta";
+        return Err(Reject::new(ReasonCode::MissingField, detail));
+    }
+    Ok(())
+}
+
+/// Whether an object is one status, without a list around it. Of its fields, those that tell must be watched.
+pub(super) fn is_bare_status<const N: usize>(fields: &Fields<'_, N>) -> bool {
+    let has = |name| fields.raw(name).is_some();
+    has("recipient_id") && (has("status") || has("errors"))
 }
 
 fn business_of_key(source: &Source<'_>) -> Result<BusinessId, Reject> {

@@ -10,15 +10,22 @@ use crate::wire::findings::{Findings, unusable};
 const STATUS: [&str; 7] = ["id", "status", "type", "timestamp", "recipient_id", "recipient_user_id", "errors"];
 const ERROR: [&str; 1] = ["code"];
 
+const FAILED: &str = "failed";
+
 type Status<'a> = Fields<'a, 7>;
 
 pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, findings: &mut Findings) -> Read {
     let fields = Fields::read(raw, &STATUS).map_err(|_| unusable("is not an object"))?;
-    let status = loose::word(&fields, "status").to_ascii_lowercase();
+    let status = match loose::text(&fields, "status")? {
+        Some(status) => status.to_ascii_lowercase(),
+        // Only what has failed has errors.
+        None if fields.is_array("errors") => FAILED.to_owned(),
+        None => return Err(missing("status")),
+    };
     if loose::word(&fields, "type") == "call" {
         return call(&status, &fields, change, findings);
     }
-    if status == "failed"
+    if status == FAILED
         && let Some(error_code) = outside_window(&fields)
     {
         failed(error_code, &fields, change, findings)?;
