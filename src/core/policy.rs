@@ -146,11 +146,6 @@ pub fn is_known(kind: &str) -> bool {
     row_of(kind).is_some()
 }
 
-/// Whether a kind opens a window unless configured otherwise.
-pub fn opens_by_default(kind: &str) -> bool {
-    row_of(kind).or_else(|| row_of(UNKNOWN_KIND)).is_some_and(|kind| kind.opens)
-}
-
 /// The rules of all configured channels.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {

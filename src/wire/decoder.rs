@@ -102,8 +102,7 @@ impl Decoder {
         findings: &mut Findings,
     ) -> Result<(), Reject> {
         let text = content.text()?;
-        let knows = |channel: &str| self.knows(channel);
-        let source = Source { record, known_channel: &knows };
+        let source = Source { record, policy: &self.policy };
         if matches!(format, Format::Auto | Format::Twilio) && webhook::is_form(text, content.is_form) {
             return webhook::read_form(text, &source, findings);
         }

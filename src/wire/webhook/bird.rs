@@ -98,7 +98,7 @@ fn delivery(
 }
 
 fn known(channel: &str, source: &Source<'_>) -> Result<Channel, Reject> {
-    match (source.known_channel)(channel) {
+    match source.knows(channel) {
         true => Ok(Channel::new(channel)),
         false => Err(Reject::new(ReasonCode::UnknownChannel, "the event's channel is not among the configured ones")),
     }

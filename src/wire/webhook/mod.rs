@@ -10,14 +10,21 @@ mod twilio;
 
 use super::fields::Fields;
 use super::findings::Findings;
+use crate::core::policy::Policy;
 use crate::core::record::{Record, Reject};
 
 /// Where a webhook came from, and what its parts are judged by.
 pub(super) struct Source<'a> {
     /// The record that holds it.
     pub(super) record: &'a Record,
-    /// Whether a channel is configured.
-    pub(super) known_channel: &'a dyn Fn(&str) -> bool,
+    /// Which channels are configured, and what opens a window on each.
+    pub(super) policy: &'a Policy,
+}
+
+impl Source<'_> {
+    fn knows(&self, channel: &str) -> bool {
+        self.policy.channel(channel).is_some()
+    }
 }
 
 /// Whose webhooks are understood.

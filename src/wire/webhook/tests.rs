@@ -13,9 +13,16 @@ use std::fmt::Write;
 
 const RECORDED_AT_MS: i64 = 1_773_480_000_000;
 
+fn channel() -> ChannelPolicy {
+    ChannelPolicy::new(WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) })
+}
+
 fn decode(value: impl Into<Vec<u8>>) -> DecodedInbound {
-    let rules = WindowRules { length: Span::from_hours(24), guard: Span::from_secs(60) };
-    let policy = Policy::new([(Channel::new("whatsapp"), ChannelPolicy::new(rules))]);
+    decode_by(channel(), value)
+}
+
+fn decode_by(channel: ChannelPolicy, value: impl Into<Vec<u8>>) -> DecodedInbound {
+    let policy = Policy::new([(Channel::new("whatsapp"), channel)]);
     Decoder::new(Formats::default(), policy).decode_inbound(&Record {
         stream: Stream::Inbound,
         partition: Partition(0),
@@ -221,6 +228,34 @@ fn a_contact_is_found_by_either_id_and_never_by_chance() {
     ];
     for (contacts, ids, expected) in table {
         assert_eq!(customers(contacts, ids), expected, "{contacts} {ids}");
+    }
+}
+
+#[test]
+fn what_is_told_to_one_who_only_listens_goes_by_the_channels_own_rules() {
+    let kinds = |switches: &[(&str, bool)], of_message: &str| {
+        let mut channel = channel();
+        switches.iter().for_each(|(kind, opens)| channel.set_opens(kind, *opens));
+        let message = message(1).replace(r#""type":"text""#, of_message);
+        let value = format!(r#""metadata":{{"phone_number_id":"106"}},"messages":[{message}]"#);
+        let decoded = decode_by(channel, change("standby", &value));
+        let unknown = decoded.ignored.iter().map(|it| format!("{} x {}", it.kind, it.times)).collect::<Vec<_>>();
+        (decoded.events[0].kind.to_string(), unknown.join(" "))
+    };
+    let (text, edit) = (r#""type":"text""#, r#""type":"edit""#);
+    let (reaction, hologram) = (r#""type":"reaction","reaction":{"emoji":"+"}"#, r#""type":"hologram""#);
+    type Row<'a> = (&'a [(&'a str, bool)], &'a str, &'a str, &'a str, &'a str);
+    let table: &[Row<'_>] = &[
+        (&[], text, "standby", "", "what opens"),
+        (&[], edit, "edit", "", "what does not"),
+        (&[("reaction", false)], reaction, "reaction", "", "switched off"),
+        (&[("edit", true)], edit, "standby", "", "switched on"),
+        (&[], hologram, "standby", "hologram x 1", "a kind that nobody knows is told all the same"),
+        (&[("unknown", false)], hologram, "hologram", "", "and where it opens nothing, by whoever applies it"),
+        (&[("unknown", false), ("hologram", true)], hologram, "standby", "hologram x 1", "switched on by its name"),
+    ];
+    for (switches, message, kind, unknown, what) in table {
+        assert_eq!(kinds(switches, message), (kind.to_string(), unknown.to_string()), "{what}");
     }
 }
 

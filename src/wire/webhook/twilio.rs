@@ -155,7 +155,7 @@ impl<'a> Address<'a> {
     }
 
     fn channel(&self, source: &Source<'_>) -> Result<Channel, Reject> {
-        if (source.known_channel)(self.channel) {
+        if source.knows(self.channel) {
             return Ok(Channel::new(self.channel));
         }
         Err(Reject::new(ReasonCode::UnknownChannel, "the channel of its addresses is not among the configured ones"))

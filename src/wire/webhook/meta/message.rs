@@ -3,7 +3,7 @@
 use super::super::loose;
 use super::people::Person;
 use super::{Change, Read, digits, event};
-use crate::core::policy::opens_by_default;
+use crate::core::policy::is_known;
 use crate::core::record::Reject;
 use crate::wire::fields::{Fields, missing};
 use crate::wire::findings::{Findings, kind_name, unusable};
@@ -18,7 +18,7 @@ const INTERACTIVE_KINDS: [&str; 4] = ["list_reply", "button_reply", "nfm_reply",
 
 type Message<'a> = Fields<'a, 9>;
 
-pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, _: &mut Findings) -> Read {
+pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, findings: &mut Findings) -> Read {
     let fields = Fields::read(raw, &MESSAGE).map_err(|_| unusable("is not an object"))?;
     let kind = kind(&fields);
     let from = loose::id(&fields, "from")?;
@@ -33,8 +33,15 @@ pub(super) fn read<'a>(raw: &'a str, change: &Change<'a>, _: &mut Findings) -> R
     };
     let occurred_at = loose::required_seconds(&fields, "timestamp")?;
     let id = loose::required_id(&fields, "id")?;
-    let kind = if change.is_standby && opens_by_default(&kind) { "standby" } else { &kind };
-    event(change, id, person, kind, occurred_at)
+    if !change.standby.is_some_and(|channel| channel.opens(&kind)) {
+        return event(change, id, person, &kind, occurred_at);
+    }
+    let event = event(change, id, person, "standby", occurred_at)?;
+    // Its event does not say the kind any more, and a kind that nobody knows is to be told.
+    if !is_known(&kind) {
+        findings.ignore(&kind);
+    }
+    Ok(event)
 }
 
 /// In a group it is the group whose window opens, and nobody else's.

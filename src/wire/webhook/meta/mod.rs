@@ -10,6 +10,7 @@ use super::super::findings::{Findings, unusable};
 use super::{Source, loose};
 use crate::core::ids::{BusinessId, Channel, MessageId};
 use crate::core::inbound::InboundEvent;
+use crate::core::policy::ChannelPolicy;
 use crate::core::record::{ReasonCode, Reject};
 use crate::core::template::{TemplateId, TemplateOwner, TemplateStatus, TemplateUpdate};
 use crate::core::time::Timestamp;
@@ -71,8 +72,8 @@ struct Change<'a> {
     /// The digits of the business's own number: what comes from there is an echo.
     own_number: String,
     people: People<'a>,
-    /// Another application has the conversation; this one only listens.
-    is_standby: bool,
+    /// The channel's rules, if another application has the conversation and this one only listens.
+    standby: Option<&'a ChannelPolicy>,
 }
 
 /// What a part of a webhook came to: nothing, or an event.
@@ -80,7 +81,7 @@ type Read = Result<Option<InboundEvent>, Reject>;
 
 pub(super) fn read(text: &str, source: &Source<'_>, findings: &mut Findings) -> Result<(), Reject> {
     let post = Fields::read(text, &POST)?;
-    if !(source.known_channel)(CHANNEL) {
+    if !source.knows(CHANNEL) {
         let detail = "the channel whatsapp is not among the configured ones";
         return Err(Reject::new(ReasonCode::UnknownChannel, detail));
     }
@@ -132,7 +133,8 @@ fn change(
     let Some(value) = fields.raw("value") else { return Ok(()) };
     match &*field {
         "messages" | "calls" | "standby" => {
-            conversation(&format!("{place}.value"), value, &field == "standby", findings);
+            let standby = source.policy.channel(CHANNEL).filter(|_| field == "standby");
+            conversation(&format!("{place}.value"), value, standby, findings);
         }
         "message_template_status_update" => {
             if let Some(update) = template(value, entry, source)? {
@@ -145,7 +147,7 @@ fn change(
     Ok(())
 }
 
-fn conversation(place: &str, value: &str, is_standby: bool, findings: &mut Findings) {
+fn conversation(place: &str, value: &str, standby: Option<&ChannelPolicy>, findings: &mut Findings) {
     let read = Fields::read(value, &VALUE).map_err(|_| unusable("is not an object"));
     let read = read.and_then(|fields| {
         let has_parts = ["messages", "statuses", "calls"].iter().any(|name| fields.raw(name).is_some());
@@ -156,7 +158,7 @@ fn conversation(place: &str, value: &str, is_standby: bool, findings: &mut Findi
         Ok((_, None)) => {}
         Ok((fields, Some(Metadata { business, own_number }))) => {
             let people = People::read(fields.raw("contacts"));
-            let change = Change { place: place.to_owned(), business: Ok(business), own_number, people, is_standby };
+            let change = Change { place: place.to_owned(), business: Ok(business), own_number, people, standby };
             parts(&fields, &change, findings);
         }
         Err(reject) => findings.refuse_with(|| reject.at(place)),
@@ -225,7 +227,7 @@ fn on_premises(text: &str, post: &Fields<'_, 5>, source: &Source<'_>, findings: 
         business: business_of_key(source),
         own_number: String::new(),
         people: People::read(post.raw("contacts")),
-        is_standby: false,
+        standby: None,
     };
     if post.raw("messages").is_some() || post.raw("statuses").is_some() {
         parts(&Fields::read(text, &VALUE)?, &change, findings);
