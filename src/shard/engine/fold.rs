@@ -159,7 +159,8 @@ impl Engine {
             record: act.record.clone(),
             event_index: act.index,
             change,
-            cause: act.event.clone(),
+            // Its own time may not be believed: whoever reads the event is told what the window counts from.
+            cause: InboundEvent { occurred_at: act.at, ..act.event.clone() },
             customer_id: customer.clone(),
             window,
             window_length: length,

@@ -2,6 +2,7 @@
 
 mod ends;
 mod feedback;
+mod future;
 mod neighbours;
 mod settling;
 
