@@ -153,7 +153,7 @@ fn an_intent_is_found_in_every_envelope_and_its_content_passes_byte_for_byte() {
 fn a_format_that_is_named_takes_its_own_and_ours_and_still_opens_envelopes() {
     let meta = r#"{"entry":[{"changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1"},"messages":[{"id":"m","from":"c","timestamp":"1","type":"text"}]}}]}]}"#;
     let json_of_form = r#"{"MessageSid":"SM1","From":"whatsapp:+1","To":"whatsapp:+2"}"#;
-    let bird = r#"{"channelId":"b","direction":"incoming","id":"m","sender":{"contact":{"identifierValue":"+1"}},"body":{"type":"text"}}"#;
+    let bird = r#"{"channelId":"b","direction":"incoming","id":"m","sender":{"contact":{"identifierValue":"+1"}},"body":{"type":"text"},"createdAt":"2026-11-22T10:15:30Z"}"#;
     let values = [
         (Format::Canonical, INBOUND),
         (Format::Meta, meta),

@@ -2,7 +2,6 @@
 
 use super::super::fields::{Fields, invalid, missing, without_colon};
 use super::super::findings::{Findings, kind_name};
-use super::super::time;
 use super::{Source, loose};
 use crate::core::delivery::{FailedDelivery, OUTSIDE_WINDOW_CODES};
 use crate::core::ids::{BusinessId, Channel, CustomerId, MessageId};
@@ -68,7 +67,7 @@ fn event(channel: &str, fields: &Message<'_>, source: &Source<'_>) -> Result<Inb
         customer_id: customer("sender", inside(fields.raw("sender"), "contact"))?,
         customer_aliases: Vec::new(),
         kind: kind(fields),
-        occurred_at: occurred_at(fields, source)?,
+        occurred_at: occurred_at(fields)?,
     })
 }
 
@@ -86,7 +85,7 @@ fn delivery(
     }
     let occurred_at = match fields.field("updatedAt").time()? {
         Some(time) => time,
-        None => occurred_at(fields, source)?,
+        None => occurred_at(fields)?,
     };
     Ok(FailedDelivery {
         channel: known(channel, source)?,
@@ -145,16 +144,12 @@ fn kind(fields: &Message<'_>) -> CompactString {
 }
 
 /// WhatsApp's own time where it is given, else the time at which Bird made its record.
-fn occurred_at(fields: &Message<'_>, source: &Source<'_>) -> Result<Timestamp, Reject> {
+fn occurred_at(fields: &Message<'_>) -> Result<Timestamp, Reject> {
     let given = inside(fields.raw("meta"), "extraInformation").and_then(|extra| inside(Some(extra), "timestamp"));
     if let Some(given) = given {
         return loose::seconds("meta.extraInformation.timestamp", given);
     }
-    let created = loose::word(fields, "createdAt");
-    match &*created {
-        "" => Ok(source.record.timestamp),
-        text => time::parse(text).ok_or_else(|| invalid("createdAt", "is not an RFC 3339 time")),
-    }
+    fields.field("createdAt").required_time()
 }
 
 fn failure_code(fields: &Message<'_>) -> Option<u32> {

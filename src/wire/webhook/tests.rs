@@ -1,5 +1,7 @@
 //! What is wrong with a webhook, or only looks so.
 
+mod bird;
+
 use crate::core::decoded::{DecodedInbound, IgnoredKind};
 use crate::core::ids::{Channel, Offset, Partition};
 use crate::core::policy::{ChannelPolicy, Policy};
@@ -112,6 +114,25 @@ fn what_is_wrong_above_the_messages_is_refused_with_its_place() {
     for (value, detail) in table {
         assert_eq!(details(&decode(value.clone())), [detail], "{value}");
     }
+}
+
+#[test]
+fn a_templates_change_without_a_time_is_refused() {
+    let template = r#""event":"PAUSED","message_template_name":"hi","message_template_language":"de""#;
+    let at = |time: &str| {
+        let value = change("message_template_status_update", template);
+        decode(value.replace(r#""id":"1""#, &format!(r#""id":"1"{time}"#)))
+    };
+    let place = "entry[0].changes[0]";
+    for (time, detail) in [
+        ("", format!("missing_field {place}: time is required")),
+        (r#","time":null"#, format!("missing_field {place}: time is required")),
+        (r#","time":"soon""#, format!("invalid_field {place}: time is no number")),
+    ] {
+        let decoded = at(time);
+        assert_eq!((details(&decoded), decoded.templates.len()), (vec![detail], 0), "{time}");
+    }
+    assert_eq!(at(r#","time":1773480095"#).templates[0].occurred_at.as_millis(), 1_773_480_095_000);
 }
 
 #[test]

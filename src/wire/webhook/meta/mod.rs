@@ -137,7 +137,7 @@ fn change(
             conversation(&format!("{place}.value"), value, standby, findings);
         }
         "message_template_status_update" => {
-            if let Some(update) = template(value, entry, source)? {
+            if let Some(update) = template(value, entry)? {
                 findings.template(update);
             }
         }
@@ -206,7 +206,7 @@ fn digits(text: &str) -> String {
 }
 
 /// A change of a template's status; `None` when it is one of something else under the same field.
-fn template(value: &str, entry: &Fields<'_, 3>, source: &Source<'_>) -> Result<Option<TemplateUpdate>, Reject> {
+fn template(value: &str, entry: &Fields<'_, 3>) -> Result<Option<TemplateUpdate>, Reject> {
     let fields = Fields::read(value, &TEMPLATE).map_err(|_| unusable("value is not an object"))?;
     let Some(event) = loose::id(&fields, "event")? else { return Ok(None) };
     let account = loose::required_id(entry, "id")?;
@@ -215,8 +215,7 @@ fn template(value: &str, entry: &Fields<'_, 3>, source: &Source<'_>) -> Result<O
         name: CompactString::new(loose::required_id(&fields, "message_template_name")?),
         language: CompactString::new(loose::required_id(&fields, "message_template_language")?),
     };
-    let occurred_at = entry.raw("time").map(|raw| loose::seconds("time", raw)).transpose()?;
-    let occurred_at = occurred_at.unwrap_or(source.record.timestamp);
+    let occurred_at = loose::required_seconds(entry, "time")?;
     Ok(Some(TemplateUpdate { id, status: TemplateStatus::new(&event), occurred_at }))
 }
 
