@@ -1,6 +1,6 @@
 //! Bird: one message a webhook, bare or in an event that says which channel it came by.
 
-use super::super::fields::{Fields, invalid, missing, without_colon};
+use super::super::fields::{Fields, checked_id, invalid, missing, without_colon};
 use super::super::findings::{Findings, kind_name};
 use super::{Source, loose};
 use crate::core::delivery::{FailedDelivery, OUTSIDE_WINDOW_CODES};
@@ -50,7 +50,7 @@ fn message(channel: &str, text: &str, source: &Source<'_>, findings: &mut Findin
         "incoming" => findings.event(event(channel, &fields, source)?),
         "outgoing" => {
             if let Some(code) = failure_code(&fields).filter(|code| OUTSIDE_WINDOW_CODES.contains(code)) {
-                findings.delivery(delivery(channel, &fields, source, code)?);
+                refused(channel, &fields, source, code)?.into_iter().for_each(|delivery| findings.delivery(delivery));
             }
         }
         "" => return Err(missing("direction")),
@@ -60,23 +60,27 @@ fn message(channel: &str, text: &str, source: &Source<'_>, findings: &mut Findin
 }
 
 fn event(channel: &str, fields: &Message<'_>, source: &Source<'_>) -> Result<InboundEvent, Reject> {
+    let (message_id, channel) = (MessageId::new(message_id(fields)?), known(channel, source)?);
+    let business_id = business(fields)?;
+    let customer = customer("sender", inside(fields.raw("sender"), "contact"), fields)?;
     Ok(InboundEvent {
-        message_id: MessageId::new(message_id(fields)?),
-        channel: known(channel, source)?,
-        business_id: business(fields)?,
-        customer_id: customer("sender", inside(fields.raw("sender"), "contact"))?,
-        customer_aliases: Vec::new(),
+        message_id,
+        channel,
+        business_id,
+        customer_id: customer.id,
+        customer_aliases: customer.alias.into_iter().collect(),
         kind: kind(fields),
         occurred_at: occurred_at(fields)?,
     })
 }
 
-fn delivery(
+/// A send that was refused counts for each id of the customer: nobody knows under which one the next intent comes.
+fn refused(
     channel: &str,
     fields: &Message<'_>,
     source: &Source<'_>,
     error_code: u32,
-) -> Result<FailedDelivery, Reject> {
+) -> Result<Vec<FailedDelivery>, Reject> {
     let mut first = None;
     if let Some(contacts) = inside(fields.raw("receiver"), "contacts") {
         loose::each(contacts, |_, contact| {
@@ -87,13 +91,13 @@ fn delivery(
         Some(time) => time,
         None => occurred_at(fields)?,
     };
-    Ok(FailedDelivery {
-        channel: known(channel, source)?,
-        business_id: business(fields)?,
-        customer_id: customer("receiver", first)?,
-        error_code,
-        occurred_at,
-    })
+    let (channel, business_id) = (known(channel, source)?, business(fields)?);
+    let customer = customer("receiver", first, fields)?;
+    let delivery = |customer_id| {
+        let (channel, business_id) = (channel.clone(), business_id.clone());
+        FailedDelivery { channel, business_id, customer_id, error_code, occurred_at }
+    };
+    Ok(std::iter::once(customer.id).chain(customer.alias).map(delivery).collect())
 }
 
 fn known(channel: &str, source: &Source<'_>) -> Result<Channel, Reject> {
@@ -108,12 +112,38 @@ fn business(fields: &Message<'_>) -> Result<BusinessId, Reject> {
     loose::required_id(fields, "channelId").and_then(|id| without_colon("channelId", id)).map(BusinessId::new)
 }
 
-fn customer(name: &'static str, contact: Option<&str>) -> Result<CustomerId, Reject> {
-    const CONTACT: [&str; 1] = ["identifierValue"];
-    let fields = contact.and_then(|contact| Fields::read(contact, &CONTACT).ok());
-    let fields = fields.ok_or_else(|| missing(name))?;
-    let id = loose::required_id(&fields, "identifierValue")?;
-    Ok(CustomerId::new(id.strip_prefix('+').unwrap_or(&id)))
+/// A customer, with the other id that is known.
+struct Customer {
+    id: CustomerId,
+    alias: Option<CustomerId>,
+}
+
+fn customer(name: &'static str, contact: Option<&str>, message: &Message<'_>) -> Result<Customer, Reject> {
+    const CONTACT: [&str; 2] = ["identifierKey", "identifierValue"];
+    let contact = contact.and_then(|contact| Fields::read(contact, &CONTACT).ok()).ok_or_else(|| missing(name))?;
+    let key = loose::text(&contact, "identifierKey")?.unwrap_or_default();
+    if key.eq_ignore_ascii_case("whatsappusername") {
+        let detail = format!("{USER_ID} is required: a username may change, and is no customer");
+        let id = user_id(message)?.ok_or_else(|| Reject::new(ReasonCode::MissingField, detail))?;
+        return Ok(Customer { id, alias: None });
+    }
+    let id = loose::required_id(&contact, "identifierValue")?;
+    if key.eq_ignore_ascii_case("whatsappbsuid") {
+        return Ok(Customer { id: CustomerId::new(id), alias: None });
+    }
+    let id = CustomerId::new(id.strip_prefix('+').unwrap_or(&id));
+    // Who is known by a number is not refused for what stands beside it.
+    let alias = user_id(message).ok().flatten().filter(|alias| *alias != id);
+    Ok(Customer { id, alias })
+}
+
+const USER_ID: &str = "meta.extraInformation.whatsappbsuid";
+
+/// The customer's business-scoped user id, which lasts when number and username change.
+fn user_id(message: &Message<'_>) -> Result<Option<CustomerId>, Reject> {
+    let Some(raw) = extra(message, "whatsappbsuid") else { return Ok(None) };
+    let id = loose::text_of(USER_ID, raw)?.map(|text| checked_id(USER_ID, text)).transpose()?;
+    Ok(id.map(CustomerId::new))
 }
 
 /// WhatsApp's id where it is given, else Bird's.
@@ -145,8 +175,7 @@ fn kind(fields: &Message<'_>) -> CompactString {
 
 /// WhatsApp's own time where it is given, else the time at which Bird made its record.
 fn occurred_at(fields: &Message<'_>) -> Result<Timestamp, Reject> {
-    let given = inside(fields.raw("meta"), "extraInformation").and_then(|extra| inside(Some(extra), "timestamp"));
-    if let Some(given) = given {
+    if let Some(given) = extra(fields, "timestamp") {
         return loose::seconds("meta.extraInformation.timestamp", given);
     }
     fields.field("createdAt").required_time()
@@ -159,9 +188,14 @@ fn failure_code(fields: &Message<'_>) -> Option<u32> {
     code(inside(Some(failure), "source")).or_else(|| code(Some(failure)))
 }
 
+/// What WhatsApp said besides.
+fn extra<'a>(message: &Message<'a>, name: &'static str) -> Option<&'a str> {
+    inside(inside(message.raw("meta"), "extraInformation"), name)
+}
+
 /// A member of an object that may be there.
 fn inside<'a>(object: Option<&'a str>, name: &'static str) -> Option<&'a str> {
     const MEMBERS: [&str; 7] =
-        ["contact", "contacts", "extraInformation", "timestamp", "source", "code", "identifierValue"];
+        ["contact", "contacts", "extraInformation", "timestamp", "whatsappbsuid", "source", "code"];
     Fields::read(object?, &MEMBERS).ok()?.raw(name)
 }

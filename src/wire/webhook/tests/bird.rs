@@ -50,3 +50,49 @@ fn a_time_that_is_missing_or_rotten_is_not_replaced_by_the_records() {
     let created = format!(",{CREATED}");
     assert_eq!(refused(contact, &created).deliveries[0].occurred_at.as_millis(), CREATED_AT_MS);
 }
+
+#[test]
+fn a_username_is_never_the_customer_and_a_bsuid_is_one_id_more() {
+    let phone = r#""identifierKey":"phonenumber","identifierValue":"+491""#;
+    let bare = r#""identifierValue":"+491""#;
+    let name = r#""identifierKey":"whatsappusername","identifierValue":"ada""#;
+    let user = r#""identifierKey":"whatsappbsuid","identifierValue":"+DE.1""#;
+    let bsuid = r#""whatsappusername":"ada","whatsappbsuid":"DE.1""#;
+    let required =
+        "missing_field meta.extraInformation.whatsappbsuid is required: a username may change, and is no customer";
+    let spaced = "invalid_field meta.extraInformation.whatsappbsuid holds whitespace or a control character";
+    let table = [
+        (phone, "", Ok("491")),
+        (phone, bsuid, Ok("491 DE.1")),
+        (bare, bsuid, Ok("491 DE.1")),
+        (phone, r#""whatsappbsuid":"491""#, Ok("491")),
+        // Who is known by a number is not refused for an id beside it.
+        (phone, r#""whatsappbsuid":"""#, Ok("491")),
+        (phone, r#""whatsappbsuid":"DE 1""#, Ok("491")),
+        (phone, r#""whatsappbsuid":{}"#, Ok("491")),
+        (name, bsuid, Ok("DE.1")),
+        (&name.replace("whatsappusername", "WhatsAppUsername"), bsuid, Ok("DE.1")),
+        (name, "", Err(required)),
+        (name, r#""whatsappusername":"ada""#, Err(required)),
+        (name, r#""whatsappbsuid":null"#, Err(required)),
+        (name, r#""whatsappbsuid":"""#, Err(required)),
+        (name, r#""whatsappbsuid":"DE 1""#, Err(spaced)),
+        (user, "", Ok("+DE.1")),
+        (user, r#""whatsappbsuid":"DE.2""#, Ok("+DE.1")),
+        (r#""identifierKey":7.5,"identifierValue":"ada""#, bsuid, Err("invalid_field identifierKey is not a string")),
+    ];
+    for (contact, extra, expected) in table {
+        let rest = format!(r#",{CREATED},"meta":{{"extraInformation":{{{extra}}}}}"#);
+        let (wrote, failed) = (incoming(contact, &rest), refused(contact, &rest));
+        let windows: Vec<_> = wrote.events.iter().flat_map(|event| event.customers()).map(|it| it.as_str()).collect();
+        let advised: Vec<_> = failed.deliveries.iter().map(|it| it.customer_id.as_str()).collect();
+        let ids = expected.unwrap_or_default();
+        assert_eq!((windows.join(" "), advised.join(" ")), (ids.to_owned(), ids.to_owned()), "{contact} {extra}");
+        let refusals: Vec<_> = expected.err().into_iter().collect();
+        assert_eq!((details(&wrote), details(&failed)), (own(&refusals), own(&refusals)), "{contact} {extra}");
+    }
+}
+
+fn own(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
