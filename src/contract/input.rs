@@ -1,6 +1,6 @@
 //! What the worker reads.
 
-use super::text::{Id, KeyPart, Time};
+use super::text::{Id, KeyPart, TemplateName, Time};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -65,7 +65,7 @@ pub struct TemplateStatus {
     #[serde(default)]
     pub business_id: Option<KeyPart>,
     /// The template's name.
-    pub name: Id,
+    pub name: TemplateName,
     /// Its language, as in the template: `en_US`, `pt_BR`.
     pub language: Id,
     /// Its status in the provider's words (`APPROVED`, `PAUSED`), in any case.

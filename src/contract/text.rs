@@ -41,6 +41,11 @@ kind!(
     { "type": "string", "minLength": 1, "maxLength": 256, "pattern": ID_PATTERN }
 );
 kind!(
+    /// The name of a template: like an id, of up to 512 bytes.
+    TemplateName(String),
+    { "type": "string", "minLength": 1, "maxLength": 512, "pattern": ID_PATTERN }
+);
+kind!(
     /// An id that is also a part of keys, and so holds no colon.
     KeyPart(String),
     { "type": "string", "minLength": 1, "maxLength": 256, "pattern": KEY_PART_PATTERN }

@@ -246,7 +246,11 @@ pub(super) fn template_update(text: &str) -> Result<Option<TemplateUpdate>, Reje
         Some(_) => TemplateOwner::Account(CompactString::new(account_id.id()?)),
         None => TemplateOwner::Business(BusinessId::new(business_id.key_part()?)),
     };
-    let id = TemplateId { owner, name: CompactString::new(name.id()?), language: CompactString::new(language.id()?) };
+    let id = TemplateId {
+        owner,
+        name: CompactString::new(name.template_name()?),
+        language: CompactString::new(language.id()?),
+    };
     let status = TemplateStatus::new(&status.id()?);
     Ok(Some(TemplateUpdate { id, status, occurred_at: occurred_at.required_time()? }))
 }

@@ -13,6 +13,8 @@ use std::fmt;
 
 /// The longest id, in bytes of UTF-8.
 pub(super) const MAX_ID_BYTES: usize = 256;
+/// The longest name of a template: providers allow as many characters.
+pub(super) const MAX_TEMPLATE_NAME_BYTES: usize = 512;
 
 /// Common parsers give up between 64 and 1,000.
 const DEEPEST_FOR_READERS: usize = 100;
@@ -208,6 +210,11 @@ impl<'a> Field<'a> {
         self.id().and_then(|text| without_colon(self.name, text))
     }
 
+    /// A required name of a template.
+    pub(super) fn template_name(&self) -> Result<Cow<'a, str>, Reject> {
+        self.text_or_missing().and_then(|text| checked_text(self.name, text, MAX_TEMPLATE_NAME_BYTES))
+    }
+
     /// Like [`Field::key_part`], with a value for when the field is absent.
     pub(super) fn key_part_or(&self, default: &'static str) -> Result<Cow<'a, str>, Reject> {
         if self.is_absent() { Ok(Cow::Borrowed(default)) } else { self.key_part() }
@@ -287,11 +294,16 @@ fn kind_of(raw: &str) -> Kind {
 
 /// A text that may serve as an id, or what is wrong with it.
 pub(super) fn checked_id<'a>(name: &str, text: Cow<'a, str>) -> Result<Cow<'a, str>, Reject> {
+    checked_text(name, text, MAX_ID_BYTES)
+}
+
+/// The same for a text of at most so many bytes.
+pub(super) fn checked_text<'a>(name: &str, text: Cow<'a, str>, most: usize) -> Result<Cow<'a, str>, Reject> {
     if text.is_empty() {
         return Err(invalid(name, "is empty"));
     }
-    if text.len() > MAX_ID_BYTES {
-        return Err(invalid(name, format_args!("has {} bytes, at most {MAX_ID_BYTES} are allowed", text.len())));
+    if text.len() > most {
+        return Err(invalid(name, format_args!("has {} bytes, at most {most} are allowed", text.len())));
     }
     if !words::are_graphic(text.as_bytes()) && text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(invalid(name, "holds whitespace or a control character"));

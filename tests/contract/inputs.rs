@@ -85,6 +85,8 @@ fn values() -> Vec<Value> {
         json!("Größe"),
         long(256),
         long(257),
+        long(512),
+        long(513),
         json!(5),
         json!(true),
         json!([]),

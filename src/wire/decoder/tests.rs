@@ -137,3 +137,27 @@ fn a_bare_status_without_its_word_is_the_failure_that_its_errors_tell_of() {
     let details: Vec<_> = decoded.rejects.iter().map(|reject| reject.detail.as_str()).collect();
     assert_eq!(details, ["statuses[0]: status is required"]);
 }
+
+#[test]
+fn a_templates_name_may_be_twice_as_long_as_an_id_and_nothing_else_of_it() {
+    let meta = r#"{"entry":[{"id":"ACCOUNT","time":1,"changes":[{"field":"message_template_status_update","value":{"event":"PAUSED","message_template_name":"NAME","message_template_language":"LANGUAGE"}}]}]}"#;
+    let own = r#"{"account_id":"ACCOUNT","name":"NAME","language":"LANGUAGE","status":"PAUSED","occurred_at":"2026-11-22T10:15:30Z"}"#;
+    // In the canonical form and in the webhook: the place, and what stands there.
+    let places = [("NAME", 512, "name"), ("LANGUAGE", 256, "language"), ("ACCOUNT", 256, "id")];
+    for value in [meta, own] {
+        for (place, most, what) in places {
+            let of_length = |bytes| {
+                let long = value.replace(place, &"x".repeat(bytes));
+                decoder(Format::Auto).decode_template_status(&record(&long))
+            };
+            for bytes in [1, 256, most] {
+                let decoded = of_length(bytes);
+                assert_eq!((decoded.templates.len(), decoded.rejects), (1, vec![]), "{place} of {bytes}: {value}");
+            }
+            let decoded = of_length(most + 1);
+            let details: Vec<_> = decoded.rejects.iter().map(|reject| reject.detail.as_str()).collect();
+            let wrong = format!("{what} has {} bytes, at most {most} are allowed", most + 1);
+            assert!(matches!(details[..], [detail] if detail.ends_with(&wrong)), "{wrong}: {details:?}");
+        }
+    }
+}

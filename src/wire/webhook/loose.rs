@@ -1,6 +1,6 @@
 //! Reading what providers write: numbers as strings, strings as numbers, empty texts for what is absent.
 
-use super::super::fields::{Fields, checked_id, invalid, missing, string};
+use super::super::fields::{Fields, MAX_TEMPLATE_NAME_BYTES, checked_id, checked_text, invalid, missing, string};
 use crate::core::record::Reject;
 use crate::core::time::Timestamp;
 use serde::de::{Deserializer as _, SeqAccess, Visitor};
@@ -37,6 +37,14 @@ pub(super) fn required_id<'a, const N: usize>(
     name: &'static str,
 ) -> Result<Cow<'a, str>, Reject> {
     id(fields, name)?.ok_or_else(|| missing(name))
+}
+
+/// A required name of a template.
+pub(super) fn template_name<'a, const N: usize>(
+    fields: &Fields<'a, N>,
+    name: &'static str,
+) -> Result<Cow<'a, str>, Reject> {
+    text(fields, name)?.ok_or_else(|| missing(name)).and_then(|text| checked_text(name, text, MAX_TEMPLATE_NAME_BYTES))
 }
 
 /// A word that only matters when it is one of a few: whatever is no text is none of them.

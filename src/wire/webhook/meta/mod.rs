@@ -212,7 +212,7 @@ fn template(value: &str, entry: &Fields<'_, 3>) -> Result<Option<TemplateUpdate>
     let account = loose::required_id(entry, "id")?;
     let id = TemplateId {
         owner: TemplateOwner::Account(CompactString::new(account)),
-        name: CompactString::new(loose::required_id(&fields, "message_template_name")?),
+        name: CompactString::new(loose::template_name(&fields, "message_template_name")?),
         language: CompactString::new(loose::required_id(&fields, "message_template_language")?),
     };
     let occurred_at = loose::required_seconds(entry, "time")?;
