@@ -8,7 +8,7 @@ use crate::core::time::Span;
 use crate::io::clock::SystemClock;
 use crate::io::kafka::admin::{self, TopicState};
 use crate::io::kafka::{KafkaSettings, MAX_OUTPUT_BYTES};
-use crate::io::redis::{Health, Patience, RedisOptions, RedisStore};
+use crate::io::redis::{Health, Patience, RedisOptions, RedisStore, Renewals};
 use crate::ports::{Clock, StoreError};
 use crate::wire::output::SMALLEST_MAX_OUTPUT_BYTES;
 use std::fmt;
@@ -85,6 +85,7 @@ pub fn redis_options(config: &Config) -> RedisOptions {
         key_prefix: config.redis.key_prefix.clone(),
         inbound_topic: config.topics.inbound_message.clone(),
         patience: Patience::default(),
+        renewals: Renewals::default(),
     }
 }
 

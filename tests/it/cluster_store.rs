@@ -8,7 +8,7 @@ use sessiongate::core::frontier::{Frontier, Stored};
 use sessiongate::core::ids::{Offset, Partition, Position, TopicId, WindowKey};
 use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::window::Window;
-use sessiongate::io::redis::{Access, Erased, Login, Node, Patience, RedisOptions, RedisStore, WindowFilter};
+use sessiongate::io::redis::{Access, Erased, Login, Node, Patience, RedisOptions, RedisStore, Renewals, WindowFilter};
 use sessiongate::io::store_contract;
 use sessiongate::ports::{
     AdviceWrite, FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
@@ -30,6 +30,7 @@ fn options(cluster: &RedisCluster, prefix: &str) -> RedisOptions {
         key_prefix: prefix.to_owned(),
         inbound_topic: "inbound-message".to_owned(),
         patience: Patience::default(),
+        renewals: Renewals::default(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use crate::support::forwarder::Forwarder;
 use redis::{Client, Connection};
 use sessiongate::core::frontier::{Frontier, Stored};
 use sessiongate::core::ids::{Offset, Partition, Position, TopicId, WindowKey};
@@ -10,7 +11,7 @@ use sessiongate::core::time::{Span, Timestamp};
 use sessiongate::core::window::Window;
 use sessiongate::io::memory::MemoryStore;
 use sessiongate::io::redis::text::{encode_frontier, encode_window};
-use sessiongate::io::redis::{Access, Patience, RedisOptions, RedisStore, WindowFilter};
+use sessiongate::io::redis::{Access, Patience, RedisOptions, RedisStore, Renewals, WindowFilter};
 use sessiongate::io::store_contract;
 use sessiongate::ports::{
     FrontierStart, MergeCall, MergeOutcome, ReadRequest, Snapshot, StoreError, WindowStore, WindowWrite,
@@ -133,6 +134,7 @@ fn options(url: &str, prefix: &str) -> RedisOptions {
         key_prefix: prefix.to_owned(),
         inbound_topic: "inbound-message".to_owned(),
         patience: Patience::default(),
+        renewals: Renewals::default(),
     }
 }
 
@@ -523,4 +525,27 @@ fn windows_are_looked_up_listed_and_deleted_one_by_one() {
     assert!(bench.store.erase(&key("5511")).unwrap().window);
     assert!(!bench.store.erase(&key("5511")).unwrap().window);
     assert_eq!(bench.store.read_frontiers(&[Partition(0), Partition(1)]).unwrap()[1], Stored::Missing);
+}
+
+#[test]
+fn a_store_that_was_lost_is_looked_for_where_its_address_leads_now() {
+    let (former, present) = (OwnRedis::start(), OwnRedis::start());
+    let address = Forwarder::to(former.port);
+    let options = options(&address.url(), "");
+    let [mut reads, mut merges] = [0, 1].map(|_| RedisStore::new(&options).unwrap());
+    let merge = |store: &mut RedisStore, from, to| store.merge(&[call(from, to, [])]).unwrap();
+    assert_eq!(first_start(&mut reads).unwrap(), [true]);
+    assert_eq!(merge(&mut merges, 0, 1), [MergeOutcome::Merged]);
+
+    // The one before still answers whoever is connected to it.
+    address.lead_new_ones_to(present.port);
+    assert_eq!(merge(&mut merges, 1, 2), [MergeOutcome::Merged]);
+    assert_eq!(reads.read_frontiers(&[Partition(0)]).unwrap(), [Stored::Known(frontier(2))]);
+    assert_eq!(first_start(&mut reads).unwrap(), [true], "where it leads now, nothing is");
+    assert_eq!(merge(&mut merges, 0, 1), [MergeOutcome::Merged], "and everybody goes there");
+    assert_eq!(reads.read_frontiers(&[Partition(0)]).unwrap(), [Stored::Known(frontier(1))]);
+
+    address.lead_new_ones_to(former.port);
+    assert_eq!(merge(&mut merges, 2, 3), [MergeOutcome::Refused]);
+    assert_eq!(reads.read_frontiers(&[Partition(0)]).unwrap(), [Stored::Known(frontier(2))]);
 }

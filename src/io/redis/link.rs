@@ -3,6 +3,8 @@
 use super::server::{Server, exchange_beside};
 use crate::ports::StoreError;
 use redis::{Connection, Pipeline, ServerErrorKind, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// How long to wait for Redis.
@@ -17,6 +19,22 @@ pub struct Patience {
 impl Default for Patience {
     fn default() -> Patience {
         Patience { connect: Duration::from_secs(2), answer: Duration::from_secs(5) }
+    }
+}
+
+/// Asks all connections that were made of the same options to be made anew: what one of them saw may mean that the address
+/// leads to another server by now, and that others still talk to the one before.
+#[derive(Clone, Default, Debug)]
+pub struct Renewals(Arc<AtomicU64>);
+
+impl Renewals {
+    /// From the next use on.
+    pub(super) fn ask(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn asked(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -47,12 +65,20 @@ pub(super) struct Link {
     server: Server,
     patience: Patience,
     connection: Option<Connection>,
+    renewals: Renewals,
+    /// How often renewal had been asked for when the connection was made.
+    renewed: u64,
 }
 
 impl Link {
     /// Connects to nothing yet.
-    pub(super) fn new(server: Server, patience: Patience) -> Link {
-        Link { server, patience, connection: None }
+    pub(super) fn new(server: Server, patience: Patience, renewals: Renewals) -> Link {
+        Link { server, patience, connection: None, renewals, renewed: 0 }
+    }
+
+    /// Asks for all connections to be made anew, this one too.
+    pub(super) fn renew_all(&self) {
+        self.renewals.ask();
     }
 
     /// Runs the commands in one round trip and gives their answers in order, errors of the server among them.
@@ -61,10 +87,12 @@ impl Link {
     }
 
     fn send_beside(&mut self, pipeline: &Pipeline, meanwhile: &mut dyn FnMut()) -> Result<Vec<Value>, StoreError> {
+        let asked = self.renewals.asked();
         let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.server.connect(self.patience)?,
+            Some(connection) if self.renewed == asked => connection,
+            _ => self.server.connect(self.patience)?,
         };
+        self.renewed = asked;
         let answers =
             exchange_beside(&mut connection, pipeline, meanwhile).map_err(|error| self.server.error(&error))?;
         self.connection = Some(connection);

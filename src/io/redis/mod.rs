@@ -13,7 +13,7 @@ mod standalone;
 pub mod text;
 
 pub use access::{Access, Login, Node, SentinelAccess, Tls};
-pub use link::Patience;
+pub use link::{Patience, Renewals};
 pub use operator::{Erased, Health, StoredWindow, WindowFilter};
 
 use crate::core::frontier::{Frontier, Stored};
@@ -43,6 +43,8 @@ pub struct RedisOptions {
     pub inbound_topic: String,
     /// How long to wait.
     pub patience: Patience,
+    /// Shared by all that is made of these options.
+    pub renewals: Renewals,
 }
 
 /// The windows and frontiers of one deployment.

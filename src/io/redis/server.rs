@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::io::redis::access::{Login, Node, SentinelAccess};
     use crate::io::redis::fake;
-    use crate::io::redis::link::Link;
+    use crate::io::redis::link::{Link, Renewals};
 
     #[test]
     fn a_sentinel_whose_word_leads_nowhere_is_not_asked_first_again() {
@@ -152,7 +152,7 @@ mod tests {
             let node = fake::server(format!("-{code} 7 127.0.0.1:7000\r\n"));
             let way = Way::new(&format!("redis://{node}"), &Access::default()).unwrap();
             let ask = |server: Server| {
-                let mut link = Link::new(server, Patience::default());
+                let mut link = Link::new(server, Patience::default(), Renewals::default());
                 link.ask(redis::pipe().cmd("GET").arg("key")).unwrap_err().to_string()
             };
             let alone = ask(Server::new(&format!("redis://{node}"), &Access::default()).unwrap());

@@ -77,7 +77,7 @@ impl Standalone {
     /// On that server.
     pub(super) fn of(server: Server, options: &RedisOptions) -> Result<Standalone, StoreError> {
         Ok(Standalone {
-            link: Link::new(server, options.patience),
+            link: Link::new(server, options.patience, options.renewals.clone()),
             keys: Keys::new(&options.key_prefix, &options.inbound_topic),
             merge: ScriptFile::new(concat!(include_str!("window_merge.lua"), "\n", include_str!("merge.lua"))),
             start: ScriptFile::new(include_str!("start.lua")),
@@ -164,10 +164,16 @@ impl WindowStore for Standalone {
             }
             rest = later;
         }
+        if outcomes.contains(&MergeOutcome::Refused) {
+            self.link.renew_all();
+        }
         Ok(outcomes)
     }
 
+    /// Whoever starts a frontier found none, or one that is of no use: it is looked for where the address leads now, and
+    /// everybody else goes there too.
     fn start_frontiers(&mut self, starts: &[FrontierStart]) -> Result<Vec<bool>, StoreError> {
+        self.link.renew_all();
         let mut pipeline = Pipeline::with_capacity(starts.len());
         for FrontierStart { partition, seen, frontier } in starts {
             let Some(seen) = text::seen_bytes(seen) else {

@@ -51,6 +51,11 @@ impl Forwarder {
         self.cut();
     }
 
+    /// New connections lead to that port; those that are there stay.
+    pub fn lead_new_ones_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::SeqCst);
+    }
+
     /// Lets nothing through any more, in either direction, while connections stay.
     pub fn freeze(&self) {
         self.shared.frozen.store(true, Ordering::SeqCst);

@@ -248,7 +248,7 @@ fn send(connection: &mut Connection, pipeline: &Pipeline) -> RedisResult<()> {
 mod tests {
     use super::*;
     use crate::io::redis::access::Access;
-    use crate::io::redis::fake;
+    use crate::io::redis::{Renewals, fake};
 
     fn fleet(cluster: Vec<Node>) -> Fleet {
         let options = RedisOptions {
@@ -257,6 +257,7 @@ mod tests {
             key_prefix: String::new(),
             inbound_topic: "inbound-message".to_owned(),
             patience: Patience::default(),
+            renewals: Renewals::default(),
         };
         Fleet::new(&options, &[]).unwrap()
     }
