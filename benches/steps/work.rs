@@ -205,7 +205,7 @@ impl Shard {
             since: Timestamp::MIN,
             partitions: vec![located(INBOUND), located(INTENTS)],
         };
-        let found = Found { location, frontiers: vec![Stored::Known(frontier(0))], others: vec![] };
+        let found = Found { location, frontiers: vec![Stored::Known(frontier(0))], others: vec![], clock: now().wall };
         engine.feed(Input::Located(Box::new(found)), now());
         let mut shard = Shard { engine, next: 0, batch: None };
         shard.decide(|_| false);

@@ -148,7 +148,7 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
                 location = self.log.locate(&locate.partitions, locate.since - ahead)?;
             }
         }
-        Ok(Input::Located(Box::new(Found { location, frontiers: snapshot.frontiers, others })))
+        Ok(Input::Located(Box::new(Found { location, frontiers: snapshot.frontiers, others, clock: snapshot.clock })))
     }
 
     fn perform_read(&mut self, plan: Plan) -> Performed {

@@ -4,6 +4,7 @@ use crate::log::{Output, Upstream};
 use crate::world::{Asked, DEDUP_RECORDS, GUARD_MS, InstanceId, LENGTH_MS, Said, World};
 use serde_json::Value;
 use sessiongate::core::ids::{Offset, Partition, Position};
+use sessiongate::core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// An output, read as a consumer would.
@@ -62,7 +63,7 @@ pub fn frontiers_hold(world: &World) -> Result<(), String> {
         }
         for said in below(world, *partition, frontier.next) {
             let ended = said.at + LENGTH_MS <= world.latest_redis_clock;
-            let reaches = frontier.reaches_back_to.as_millis() <= said.written_at;
+            let reaches = frontier.speaks_for(&world.inbound.id, Timestamp::from_millis(said.written_at));
             for customer in said.opens.iter().filter(|_| !ended && reaches) {
                 let key = format!("whatsapp:106:{customer}");
                 let window = world.redis.state.windows.iter().find(|(k, _)| k.as_str() == key);

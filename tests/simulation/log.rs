@@ -56,6 +56,8 @@ pub struct Output {
 pub struct DownstreamTransaction {
     pub outputs: Vec<Output>,
     pub offsets: BTreeMap<StreamPartition, Progress>,
+    /// The inbound topic that they are of, as far as the worker knew.
+    pub reads: Option<TopicId>,
     pub touched_at: i64,
 }
 
@@ -75,8 +77,8 @@ pub struct Group {
     pub generation: u64,
     pub rebalancing: bool,
     pub committed: BTreeMap<StreamPartition, Offset>,
-    /// What was said with them: no record below is younger.
-    pub newest: BTreeMap<StreamPartition, Timestamp>,
+    /// What was said with those of inbound: which topic they are of, and that no record below is younger.
+    pub said: BTreeMap<StreamPartition, (Option<TopicId>, Option<Timestamp>)>,
 }
 
 impl World {
@@ -164,7 +166,7 @@ impl World {
         let Some(transaction) = self.downstream.remove(id) else { return };
         if commit {
             self.outputs.extend(transaction.outputs);
-            self.commit_offsets(&transaction.offsets);
+            self.commit_offsets(&transaction.offsets, transaction.reads.as_ref());
         }
     }
 
@@ -204,6 +206,7 @@ enum Stage {
 struct Sealed {
     id: String,
     offsets: BTreeMap<StreamPartition, Progress>,
+    reads: Option<TopicId>,
     /// The membership that they are offered with.
     generation: Option<u64>,
     stage: Stage,
@@ -219,6 +222,8 @@ pub struct FakeLog {
     cursors: BTreeMap<StreamPartition, Cursor>,
     paused: BTreeSet<StreamPartition>,
     topology: Option<Topology>,
+    /// The inbound topic when it was last located.
+    reads: Option<TopicId>,
     ends: Option<Ends>,
     turn: usize,
     /// It was told that it is no member any more, and has not let its partitions go: until then it does not join again.
@@ -253,6 +258,7 @@ impl FakeLog {
             cursors: BTreeMap::new(),
             paused: BTreeSet::new(),
             topology: None,
+            reads: None,
             ends: None,
             turn: 0,
             is_lost: false,
@@ -427,6 +433,7 @@ impl Log for FakeLog {
         }
         let topology =
             Topology { topic_id: world.inbound.id.clone(), partitions: world.inbound.partitions.len() as i32 };
+        self.reads = Some(topology.topic_id.clone());
         let located = partitions.iter().map(|at| {
             let log = world.partition(*at);
             let committed = world.group.committed.get(at).copied();
@@ -445,11 +452,15 @@ impl Log for FakeLog {
                 Entry::Record { timestamp, .. } => Some(*timestamp),
                 _ => None,
             });
+            let said = world.group.said.get(at).cloned().unwrap_or_default();
             Located {
                 partition: *at,
                 committed,
-                committed_for: committed.map(|_| world.topic(at.stream).id.clone()),
-                newest: world.group.newest.get(at).copied(),
+                committed_for: match at.stream {
+                    Stream::Inbound => committed.and(said.0),
+                    Stream::Intent => committed.map(|_| world.intents.id.clone()),
+                },
+                newest: said.1,
                 low: Offset(log.start),
                 high: Offset(high),
                 stable: Offset(world.stable(*at).min(high)),
@@ -617,7 +628,8 @@ impl FakeLog {
         let (id, offsets) = (self.id(), offsets.clone());
         // Whoever comes back as another member must not commit what it took as the one before.
         let generation = self.member(|member| member.generation);
-        self.sealed = Some(Sealed { id, offsets, generation, stage: Stage::Flushed, unconfirmed: false });
+        let reads = self.reads.clone();
+        self.sealed = Some(Sealed { id, offsets, reads, generation, stage: Stage::Flushed, unconfirmed: false });
         self.turn = (self.turn + 1) % TURNS;
     }
 
@@ -630,7 +642,7 @@ impl FakeLog {
         if !self.is_current() && !offsets.is_empty() {
             return Settled::Aborted("illegal generation".into());
         }
-        self.world.borrow_mut().commit_offsets(offsets);
+        self.world.borrow_mut().commit_offsets(offsets, self.reads.as_ref());
         if self.fault(20) { Settled::Unconfirmed("no answer".into()) } else { Settled::Committed }
     }
 
@@ -655,6 +667,7 @@ impl FakeLog {
             Stage::Flushed => {
                 let transaction = world.downstream.entry(sealed.id.clone()).or_default();
                 transaction.offsets.extend(sealed.offsets.clone());
+                transaction.reads = sealed.reads.clone();
                 transaction.touched_at = now;
                 sealed.stage = Stage::Offered;
                 return None;

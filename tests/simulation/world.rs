@@ -186,7 +186,7 @@ impl World {
     }
 
     /// These offsets are committed now, some for the first time.
-    pub fn commit_offsets(&mut self, offsets: &BTreeMap<StreamPartition, Progress>) {
+    pub fn commit_offsets(&mut self, offsets: &BTreeMap<StreamPartition, Progress>, reads: Option<&TopicId>) {
         let clock = self.latest_redis_clock.max(self.redis_clock().as_millis());
         for said in self.said.iter().filter(|said| said.topic == self.inbound.id && said.at + LENGTH_MS <= clock) {
             let at = StreamPartition::inbound(said.position.partition);
@@ -196,7 +196,8 @@ impl World {
             }
         }
         self.group.committed.extend(offsets.iter().map(|(at, progress)| (*at, progress.next)));
-        self.group.newest.extend(offsets.iter().filter_map(|(at, progress)| Some((*at, progress.newest?))));
+        let inbound = offsets.iter().filter(|(at, _)| at.stream == Stream::Inbound);
+        self.group.said.extend(inbound.map(|(at, progress)| (*at, (reads.cloned(), progress.newest))));
     }
 
     /// What was told once stays true: now and then it is heard again, much later, also from the dead.

@@ -61,7 +61,9 @@ impl Engine {
 
     /// Decides where cursors go, and which frontiers start again.
     pub(super) fn located(&mut self, found: Found, now: Now) {
-        let Found { location, frontiers, others } = found;
+        let Found { location, frontiers, others, clock } = found;
+        // Our own may lag behind, and "until now" must not end before it does.
+        let now = Now { wall: now.wall.max(clock), ..now };
         let topology = location.topology.clone();
         if self.doubts_ends(&location, now) {
             return;
@@ -139,7 +141,7 @@ impl Engine {
             true => None,
             false => located.newest.filter(|_| located.committed_for.as_ref() == Some(&topology.topic_id)),
         };
-        // What nobody said is younger than anything that was.
+        // Where nobody said it, anything may have been there until now.
         let newest = newest.unwrap_or(if emit_from == Offset(0) { Timestamp::MIN } else { now.wall });
         if is_new {
             let progress = Progress { next: emit_from, newest: Some(newest) };

@@ -194,6 +194,8 @@ pub struct Found {
     pub frontiers: Vec<Stored<Frontier>>,
     /// When the group has no offsets at all: the frontiers of all inbound partitions.
     pub others: Vec<Stored<Frontier>>,
+    /// The store's clock.
+    pub clock: Timestamp,
 }
 
 /// What a turn has read.

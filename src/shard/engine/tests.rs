@@ -98,7 +98,7 @@ fn placed(rules: Rules, location: Location, stored: Stored<Frontier>) -> Engine 
     let batch = Batch { assignment, topology: Some(topology()), ..Batch::default() };
     engine.feed(Input::Polled(Box::new(batch)), now_at(NOW));
     assert!(matches!(engine.step(now_at(NOW)), Step::Locate(_)));
-    let found = Found { location, others: vec![stored.clone()], frontiers: vec![stored] };
+    let found = Found { location, others: vec![stored.clone()], frontiers: vec![stored], clock: Timestamp::MIN };
     engine.feed(Input::Located(Box::new(found)), now_at(NOW));
     engine
 }

@@ -21,7 +21,12 @@ fn an_end_below_what_was_committed_is_asked_for_again_before_it_is_believed() {
         let later = now_at(NOW + LATER_MS);
         assert!(matches!(engine.step(later), Step::Locate(_)));
         let stored = vec![Stored::Known(frontier(5))];
-        let found = Found { location: committed_beyond(committed_for), others: stored.clone(), frontiers: stored };
+        let found = Found {
+            location: committed_beyond(committed_for),
+            others: stored.clone(),
+            frontiers: stored,
+            clock: Timestamp::MIN,
+        };
         engine.feed(Input::Located(Box::new(found)), later);
         let lost = Notice::Moved { partition: INTENTS, from: Offset(900), to: Offset(to), why: Moved::RecordsLost };
         assert!(engine.take_notices().contains(&lost));
@@ -41,7 +46,10 @@ fn a_leader_that_has_caught_up_ends_the_doubt() {
     let stored = vec![Stored::Known(frontier(5))];
     let intents = Located { committed_for: Some(TopicId::new("intents-1")), ..located(INTENTS, Some(900), 0, 900) };
     let location = location(located(INBOUND, Some(5), 5, 5), intents, true);
-    engine.feed(Input::Located(Box::new(Found { location, others: stored.clone(), frontiers: stored })), later);
+    engine.feed(
+        Input::Located(Box::new(Found { location, others: stored.clone(), frontiers: stored, clock: Timestamp::MIN })),
+        later,
+    );
     settle(&mut engine, later);
     assert_eq!(engine.lanes[&INTENTS.partition].emit_from, Offset(900));
 }
