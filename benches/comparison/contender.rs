@@ -1,6 +1,6 @@
 //! Who is measured: the floor and the worker, each as a process of its own.
 
-use crate::floor::{self, Cadence};
+use crate::floor::{self, Cadence, Writes};
 use crate::site::{PARTITIONS, Services};
 use std::fmt;
 use std::process::{Child, Command, Stdio};
@@ -55,6 +55,8 @@ impl Pace {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Contender {
     Floor(Pace),
+    /// The floor with growing transactions, which writes as much as the worker does.
+    FloorOfVerdicts,
     /// The worker.
     Worker(Work),
 }
@@ -87,7 +89,7 @@ impl Contender {
     /// The floor that a contender in live traffic is held against: that with the same commit interval.
     pub fn live_floor(self) -> Contender {
         match self {
-            Contender::Floor(pace) => Contender::Floor(pace),
+            Contender::Floor(_) | Contender::FloorOfVerdicts => self,
             Contender::Worker(work) => Contender::Floor(Pace::Live(work.interval)),
         }
     }
@@ -98,6 +100,7 @@ impl fmt::Display for Contender {
         f.pad(&match self {
             Contender::Floor(Pace::Fixed) => "floor, every 50 ms or 10,000".to_owned(),
             Contender::Floor(Pace::Growing) => "floor, growing transactions".to_owned(),
+            Contender::FloorOfVerdicts => "floor, growing, writes verdicts".to_owned(),
             Contender::Floor(Pace::Live(ms)) => format!("floor, every {ms} ms"),
             Contender::Worker(Work { guarantee, partitioning, interval }) => {
                 let mut name = format!("worker, {guarantee}");
@@ -162,7 +165,8 @@ pub struct Process(Child);
 impl Process {
     pub fn start(contender: Contender, names: &Names, services: &Services) -> Process {
         let mut command = match contender {
-            Contender::Floor(pace) => floor_command(pace, names, services),
+            Contender::Floor(pace) => floor_command(pace, Writes::Intents, names, services),
+            Contender::FloorOfVerdicts => floor_command(Pace::Growing, Writes::Verdicts, names, services),
             Contender::Worker(work) => worker_command(work, names, services),
         };
         Process(command.stdin(Stdio::null()).spawn().unwrap())
@@ -212,9 +216,10 @@ fn worker_command(work: Work, names: &Names, services: &Services) -> Command {
     command
 }
 
-fn floor_command(pace: Pace, names: &Names, services: &Services) -> Command {
+fn floor_command(pace: Pace, writes: Writes, names: &Names, services: &Services) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.arg("floor").arg(pace.argument());
+    let writes = if writes == Writes::Verdicts { "verdicts" } else { "intents" };
+    command.arg("floor").arg(pace.argument()).arg(writes);
     command.args([&services.brokers, &names.group(), &names.inbound, &names.intents, &names.session_send()]);
     command
 }
@@ -222,7 +227,9 @@ fn floor_command(pace: Pace, names: &Names, services: &Services) -> Command {
 /// What a process started as the floor does.
 pub fn be_the_floor() -> ! {
     let arguments: Vec<String> = std::env::args().skip(2).collect();
-    let [pace, brokers, group, inbound, intents, output] = arguments.try_into().unwrap();
+    let [pace, writes, brokers, group, inbound, intents, output] = arguments.try_into().unwrap();
     let cadence = Pace::of_argument(&pace).cadence();
-    floor::run(&floor::Settings { brokers, group, inbound, intents, output, partitions: PARTITIONS, cadence })
+    let writes = if writes == "verdicts" { Writes::Verdicts } else { Writes::Intents };
+    let partitions = PARTITIONS;
+    floor::run(&floor::Settings { brokers, group, inbound, intents, output, partitions, cadence, writes })
 }

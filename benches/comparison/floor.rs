@@ -9,6 +9,8 @@
 
 #![allow(unsafe_code)]
 
+mod verdict;
+
 use rdkafka_sys::*;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
@@ -42,6 +44,16 @@ pub struct Settings {
     pub output: String,
     pub partitions: i32,
     pub cadence: Cadence,
+    pub writes: Writes,
+}
+
+/// What becomes of an intent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Writes {
+    /// Its bytes as they are, without headers: the least that can be written.
+    Intents,
+    /// As many bytes and headers as its verdict has.
+    Verdicts,
 }
 
 fn c(text: &str) -> CString {
@@ -139,6 +151,7 @@ struct Floor {
     records: usize,
     next: BTreeMap<(usize, i32), i64>,
     cadence: Cadence,
+    writes: Writes,
 }
 
 impl Floor {
@@ -183,6 +196,7 @@ impl Floor {
                 records: 0,
                 next: BTreeMap::new(),
                 cadence: settings.cadence,
+                writes: settings.writes,
             }
         }
     }
@@ -275,10 +289,10 @@ impl Floor {
             // The order within a partition holds across producers.
             self.hear_until(|floor| !floor.flushing);
             for (partition, out) in self.out.iter_mut().enumerate().filter(|(_, out)| !out.is_empty()) {
-                let count = out.len() as c_int;
-                let flags = RD_KAFKA_MSG_F_COPY as c_int;
-                let sent = rd_kafka_produce_batch(output, partition as i32, flags, out.as_mut_ptr(), count);
-                assert!(sent == count, "{sent} of {count} records were taken");
+                match self.writes {
+                    Writes::Intents => produce(output, partition as i32, out),
+                    Writes::Verdicts => out.iter().for_each(|intent| verdict::produce(producer, output, intent)),
+                }
                 out.clear();
             }
             batch.iter().for_each(|message| rd_kafka_message_destroy(*message));
@@ -299,6 +313,12 @@ impl Floor {
         (self.open_since, self.records) = (None, 0);
         self.turn = (self.turn + 1) % self.producers.len();
     }
+}
+
+unsafe fn produce(output: *mut rd_kafka_topic_t, partition: i32, out: &mut [rd_kafka_message_t]) {
+    let (count, flags) = (out.len() as c_int, RD_KAFKA_MSG_F_COPY as c_int);
+    let sent = unsafe { rd_kafka_produce_batch(output, partition, flags, out.as_mut_ptr(), count) };
+    assert!(sent == count, "{sent} of {count} records were taken");
 }
 
 unsafe fn consumer(settings: &Settings) -> *mut rd_kafka_t {

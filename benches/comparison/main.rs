@@ -96,6 +96,7 @@ fn drains(plan: &Plan, services: &Services) -> Vec<(Contender, Vec<Drained>)> {
     let contenders = [
         Contender::Floor(Pace::Fixed),
         Contender::Floor(Pace::Growing),
+        Contender::FloorOfVerdicts,
         Contender::Worker(Work::EXACTLY_ONCE),
         Contender::Worker(Work::AT_LEAST_ONCE),
     ];
