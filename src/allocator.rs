@@ -7,12 +7,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 /// An arena for two processors, as there is a shard for two, in place of four for each: what one thread frees another takes.
 /// Draining 3 M records took 96 MB where it were 111 with an arena for each. Free pages go back after three seconds, in place
 /// of ten. `MALLOC_CONF` in the environment goes before it.
-///
-/// A turn frees thousands of small blocks at once and the next one asks for as many: each thread keeps them, up to sixteen
-/// slabs of a size in place of two, and looks over them after 2 MB in place of 64 kB. A sixth of the instructions of deciding
-/// went into giving blocks back and taking them again.
-const SETTINGS: &std::ffi::CStr = c"narenas_ratio:0.5,dirty_decay_ms:3000,muzzy_decay_ms:0,\
-    tcache_nslots_small_max:4000,lg_tcache_nslots_mul:4,tcache_gc_incr_bytes:2097152";
+const SETTINGS: &std::ffi::CStr = c"narenas_ratio:0.5,dirty_decay_ms:3000,muzzy_decay_ms:0";
 
 /// A pointer to text, as C sees it.
 #[repr(transparent)]
