@@ -25,7 +25,8 @@ pub struct Located {
     pub stable: Offset,
     /// Inbound only: the first offset whose record is not older than the asked time; `high` if there is none.
     pub history: Offset,
-    /// Inbound only: the timestamp of the first record that is left. What ends a transaction is none.
+    /// Inbound only: the timestamp of the first record that is left, where earlier ones were deleted. What ends a transaction
+    /// is no record.
     pub oldest: Option<Timestamp>,
     /// Inbound only: the timestamp of the record at `history`, where earlier ones were deleted.
     pub truncated_at: Option<Timestamp>,

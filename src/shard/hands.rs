@@ -163,19 +163,18 @@ impl<L: Log, S: WindowStore, C: Clock> Hands<L, S, C> {
             (Ok(snapshot), Err(error @ LogError::Unavailable(_))) => {
                 Performed::Partly(read(snapshot, Ends::default(), plan), error.into())
             }
-            (_, Err(error @ LogError::Fatal(_))) => Performed::Broken(error),
             (Err(error), _) => unanswered(Step::Read(plan), error.into()),
-            (_, Err(error)) => unanswered(Step::Read(plan), error.into()),
+            (Ok(_), Err(error)) => unanswered(Step::Read(plan), error.into()),
         }
     }
 
     /// The ends are asked for first and awaited last, so that both answers travel at the same time.
     fn read(&mut self, plan: &Plan) -> (Result<Snapshot, StoreError>, Result<Ends, LogError>) {
-        let asked = if plan.ends.is_empty() { Ok(()) } else { self.log.request_ends(&plan.ends) };
+        let asked = (!plan.ends.is_empty()).then(|| self.log.request_ends(&plan.ends));
         let Hands { log, store, codec, ahead, .. } = self;
         let snapshot = store.read_beside(&plan.request, &mut || ahead.poll(|take| poll_and_decode(log, codec, take)));
         // Also after a failed read: an answer left behind would be taken for the next one.
-        let ends = asked.and_then(|()| if plan.ends.is_empty() { Ok(Ends::default()) } else { log.take_ends() });
+        let ends = asked.map_or(Ok(Ends::default()), |asked| asked.and_then(|()| log.take_ends()));
         (snapshot, ends)
     }
 

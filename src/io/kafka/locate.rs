@@ -33,10 +33,12 @@ impl Locating<'_> {
         let committed = self.committed()?;
         let [low, high, stable] = self.bounds(partitions)?;
         // Only after the high watermarks: an end that was observed before the history begins is never behind it.
+        let is_truncated = |partition: &&StreamPartition| low.get(*partition).is_some_and(|listed| listed.offset > 0);
+        let truncated: Vec<StreamPartition> = partitions.iter().filter(is_truncated).copied().collect();
         let (history, first) = match self.history {
             HistorySource::FromStart => (BTreeMap::new(), BTreeMap::new()),
             HistorySource::ByTime => {
-                (self.not_before(partitions, since)?, self.not_before(partitions, Timestamp::from_millis(0))?)
+                (self.not_before(partitions, since)?, self.not_before(&truncated, Timestamp::from_millis(0))?)
             }
         };
         let located = |partition: &StreamPartition| -> Result<Located, LogError> {

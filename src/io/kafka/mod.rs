@@ -2,7 +2,8 @@
 //!
 //! - `log` is the port. Records come through `consumer`, `sorting` and `shelf`; `cursors` says which of them count.
 //! - Outputs leave through `output`: by `transactions`, whose producers are a `turn` each, or by `plain`; both use `producer`.
-//! - `locate` and `topology` ask where the log begins and ends, and which partitions there are.
+//! - `locate` and `topology` ask where the log begins and ends, and which partitions there are; `words` is what is committed
+//!   with an offset.
 //! - `settings`, `client`, `context`, `login` and `oauth` make clients and hear what they report; `sys` is librdkafka itself.
 //! - `trial` makes clients to see whether it can be done. `follower`, `positions`, `reach`, `admin`, `redrive` and `mock` serve others than shards.
 
